@@ -1,0 +1,295 @@
+"""The dual-mode chip: tiles of one device, read high to sample and low to multiply."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ferrogen.array.levels import ConductanceWindow, ContinuousLevels, DiscreteLevels, Levels, conductance_window
+from ferrogen.chip.point import OperatingPoint
+from ferrogen.chip.product import ProductMatrices, analog_product
+from ferrogen.chip.reader import WindowReader, window_reader
+from ferrogen.chip.spec import ChipSpec
+from ferrogen.chip.tile import Tile, program_tile
+from ferrogen.core.errors import CapacityError, argument_error
+from ferrogen.core.streams import Purpose, Streams
+from ferrogen.device.card import DeviceCard, load_card
+from ferrogen.device.conductance import effective_voltage
+
+
+@dataclass(slots=True)
+class Usage:
+    """What a chip has done: the counts that its energy and time are made of."""
+
+    pulses: int = 0
+    windows: int = 0
+    products: int = 0
+    multiply_accumulates: int = 0
+    conversions: int = 0
+    clipped_conversions: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Digitised sample-mode readings.
+
+    Attributes:
+        current: differential, doubly sampled current of each pair of bit lines [A], shape ``(cycles, pairs)``.
+        clipped: how many readings hit the converter's full scale.
+    """
+
+    current: NDArray[np.float64]
+    clipped: int
+
+
+@dataclass(slots=True)
+class Chip:
+    """A simulated chip.
+
+    Args:
+        card: a device card, its name, or the path of its file.
+        seed: everything about this chip, and its noise, follows from it.
+        spec: size, programming and periphery.
+        threads: for the telegraph sampler; results do not depend on it.
+
+    Raises:
+        CardError: unknown or malformed card.
+        ArgumentError: a seed that is no integer from 0 to 2**63 - 1.
+    """
+
+    card: DeviceCard | str | Path
+    seed: int = 0
+    spec: ChipSpec = field(default_factory=ChipSpec)
+    threads: int = 1
+    usage: Usage = field(default_factory=Usage)
+    tiles: dict[int, Tile] = field(default_factory=dict)
+    device: DeviceCard = field(init=False)
+    streams: Streams = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.device = self.card if isinstance(self.card, DeviceCard) else load_card(self.card)
+        self.streams = Streams(self.seed)
+        if self.threads < 1:
+            raise argument_error("threads", "be at least 1", self.threads)
+
+    @property
+    def window(self) -> ConductanceWindow:
+        """Conductances [S] that cells can be asked for."""
+        return conductance_window(self.device)
+
+    @property
+    def levels(self) -> Levels:
+        """The levels that cells are programmed to."""
+        if self.spec.continuous_levels:
+            return ContinuousLevels()
+        return DiscreteLevels(int(self.device.programmable_levels.value))
+
+    def reserve(self, count: int) -> list[int]:
+        """Return the numbers of ``count`` free tiles.
+
+        Raises:
+            CapacityError: the chip has too few; says how many are needed.
+        """
+        free = self.spec.tiles - len(self.tiles)
+        if count > free:
+            raise CapacityError(
+                f"{count} tiles of {self.spec.rows} x {self.spec.columns} are needed, but the chip has {free} of"
+                f" {self.spec.tiles} left. Make it with at least {len(self.tiles) + count} tiles (ChipSpec.tiles)."
+            )
+        start = len(self.tiles)
+        return list(range(start, start + count))
+
+    def program(self, number: int, target: NDArray[np.float64], *, samples: bool = False) -> Tile:
+        """Program tile ``number`` to ``target`` [S], shape ``(rows, columns)``, after rounding to the levels.
+
+        Args:
+            number: a tile number below ``spec.tiles``.
+            target: conductances; they are clipped to the window.
+            samples: whether the tile also serves the sample mode (then its cells see the sample voltage, too).
+
+        Raises:
+            ArgumentError: wrong shape, values that are not finite, or a number the chip does not have.
+        """
+        if not 0 <= number < self.spec.tiles:
+            raise argument_error("number", f"be a tile of this chip, 0 to {self.spec.tiles - 1}", number)
+        if target.shape != (self.spec.rows, self.spec.columns):
+            raise argument_error(
+                "target", f"have the shape {(self.spec.rows, self.spec.columns)}", f"of shape {target.shape}"
+            )
+        fraction = np.clip((target - self.window.low) / self.window.span, 0.0, 1.0)
+        rounded = self.window.low + self.window.span * self.levels.quantise(fraction)
+        tile = program_tile(self.device, self.spec, self.streams, number, rounded, samples=samples)
+        self.usage.pulses += int(tile.state.pulses.sum())
+        self.tiles[number] = tile
+        return tile
+
+    def tile(self, number: int) -> Tile:
+        """Return a programmed tile.
+
+        Raises:
+            ArgumentError: no tile of that number has been programmed.
+        """
+        if number not in self.tiles:
+            raise argument_error("number", f"be one of the {len(self.tiles)} programmed tiles", number)
+        return self.tiles[number]
+
+    def sample(
+        self,
+        point: OperatingPoint,
+        cycles: range,
+        *,
+        tile: int = 0,
+        pairs: int | None = None,
+        pairs_per_reading: int = 1,
+        full_scale: float | None = None,
+    ) -> Samples:
+        """Read telegraph noise: two windows at the sample voltage, subtracted, on differential pairs of bit lines.
+
+        Args:
+            point: operating point.
+            cycles: consecutive cycle numbers; cycle k gives the same reading however it is asked for.
+            tile: which tile.
+            pairs: how many pairs to read; all, if not given.
+            pairs_per_reading: neighbouring pairs that share one amplifier (their currents add).
+            full_scale: of integrator and converter [A]; readings stay analog if not given (to choose one).
+
+        Returns:
+            readings ``(cycles, pairs / pairs_per_reading)`` [A].
+
+        Raises:
+            ValidityError: the point lies outside the card's validity.
+            ArgumentError: a range with a step, or numbers that do not fit the tile.
+        """
+        point.check(self.device)
+        number = self.spec.pairs if pairs is None else pairs
+        if cycles.step != 1 or cycles.start < 0:
+            raise argument_error("cycles", "be consecutive and not negative", cycles)
+        if not 1 <= number <= self.spec.pairs or pairs_per_reading < 1 or number % pairs_per_reading:
+            raise argument_error(
+                "pairs", f"be 1 to {self.spec.pairs} and a multiple of pairs_per_reading ({pairs_per_reading})", number
+            )
+        reader = self.reader(
+            point, tile=tile, readings=number // pairs_per_reading, pairs_per_reading=pairs_per_reading
+        )
+        return self.read(reader, cycles, full_scale)
+
+    def reader(
+        self,
+        point: OperatingPoint,
+        *,
+        tile: int,
+        readings: int,
+        pairs_per_reading: int = 1,
+        resolved_share: float = 1.0,
+    ) -> WindowReader:
+        """Make the sample mode of a tile ready; see :func:`ferrogen.chip.reader.window_reader`."""
+        point.check(self.device)
+        return window_reader(
+            self.tile(tile),
+            point,
+            readings=readings,
+            pairs_per_reading=pairs_per_reading,
+            resolved_share=resolved_share,
+        )
+
+    def read(self, reader: WindowReader, cycles: range, full_scale: float | None = None) -> Samples:
+        """Read with a prepared reader; arguments and result as in :meth:`sample`."""
+        differential = reader.read(cycles.start, len(cycles), self.threads)
+        self.usage.windows += 2 * len(cycles)
+        if full_scale is None:
+            return Samples(differential, 0)
+        periphery = self.spec.periphery
+        held = periphery.integrator.saturate(differential, full_scale)
+        self.usage.conversions += int(held.size)
+        return Samples(
+            np.asarray(periphery.sample_adc.quantise(held, full_scale)),
+            int(np.count_nonzero(np.abs(differential) > full_scale)),
+        )
+
+    def multiply(
+        self,
+        inputs: torch.Tensor,
+        point: OperatingPoint,
+        *,
+        tile: int = 0,
+        full_scale: float | None = None,
+        images: NDArray[np.int64] | None = None,
+    ) -> torch.Tensor:
+        """Multiply input vectors by one tile's differential conductances.
+
+        Args:
+            inputs: in [-1, 1], shape ``(batch, rows)``.
+            point: operating point.
+            tile: which tile.
+            full_scale: of integrator and converter [A]; the largest current possible, if not given.
+            images: noise address of every input row; 0, 1, 2, ... if not given.
+
+        Returns:
+            digitised differential currents [A], shape ``(batch, pairs)``.
+
+        Raises:
+            ValidityError: the point lies outside the card's validity.
+            ArgumentError: inputs of the wrong shape, or not finite.
+        """
+        point.check(self.device)
+        if inputs.ndim != 2 or inputs.shape[1] != self.spec.rows or not bool(torch.isfinite(inputs).all()):
+            raise argument_error(
+                "inputs", f"hold finite values of shape (batch, {self.spec.rows})", f"of shape {tuple(inputs.shape)}"
+            )
+        matrices = self.product_matrices([[tile]], point, self.spec.pairs)
+        addresses = np.arange(inputs.shape[0], dtype=np.int64) if images is None else images
+        largest = self.spec.rows * self.window.high * matrices.drive
+        outputs, clipped = analog_product(
+            inputs.to(torch.float32),
+            matrices,
+            self.spec.periphery,
+            largest if full_scale is None else full_scale,
+            point,
+            self.device.characteristic_voltage.value,
+            noise_key=self.streams.key(Purpose.MULTIPLY_NOISE, tile),
+            images=addresses,
+        )
+        self.count_products(inputs.shape[0], 1, self.spec.pairs, clipped)
+        return outputs
+
+    def count_products(self, batch: int, row_tiles: int, pairs: int, clipped: int) -> None:
+        """Add a batch of products to the usage record."""
+        self.usage.products += batch
+        self.usage.conversions += batch * row_tiles * pairs
+        self.usage.multiply_accumulates += batch * row_tiles * self.spec.rows * pairs
+        self.usage.clipped_conversions += clipped
+
+    def product_matrices(self, grid: list[list[int]], point: OperatingPoint, pairs: int) -> ProductMatrices:
+        """Assemble a grid of tiles, ``grid[row tile][column tile]``, for products at one operating point.
+
+        Args:
+            grid: tile numbers.
+            point: operating point.
+            pairs: differential pairs wanted, from the left.
+        """
+        shape = (len(grid), self.spec.rows, len(grid[0]) * self.spec.pairs)
+        mean, variance = np.empty(shape, dtype=np.float32), np.empty(shape, dtype=np.float32)
+        for i, row in enumerate(grid):
+            for j, number in enumerate(row):
+                read = self.tile(number).product_statistics(point)
+                place = slice(j * self.spec.pairs, (j + 1) * self.spec.pairs)
+                mean[i, :, place] = read.mean[:, 0::2] - read.mean[:, 1::2]
+                variance[i, :, place] = read.variance[:, 0::2] + read.variance[:, 1::2]
+        drive = self.drive(point)
+        # Shot noise for half of the largest line current: the thermal part dominates it in any case.
+        standing = self.spec.rows * self.window.high * drive
+        noise = self.spec.periphery.amplifier.noise_current(point.multiply_time, point.temperature, standing)
+        return ProductMatrices(
+            mean=torch.from_numpy(np.ascontiguousarray(mean[:, :, :pairs])),
+            variance=torch.from_numpy(np.ascontiguousarray(variance[:, :, :pairs])),
+            drive=drive,
+            electronic_noise=float(noise),
+        )
+
+    def drive(self, point: OperatingPoint) -> float:
+        """Return the current per conductance of a fully driven cell [V]."""
+        return float(effective_voltage(point.multiply_voltage, self.device.characteristic_voltage.value))

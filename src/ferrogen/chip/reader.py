@@ -1,0 +1,138 @@
+"""The sample mode of one tile, made ready at one operating point.
+
+Most traps of a column hardly contribute: they are empty, full, or too fast to survive the average. The reader follows
+one by one, exactly, the traps that carry ``resolved_share`` of the variance of the tile's readings, and stands in for
+the rest with their exact mean and a Gaussian of exactly their variance. ``resolved_share = 1`` follows every trap.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferrogen.chip.point import OperatingPoint
+from ferrogen.chip.schedule import chip_schedule
+from ferrogen.chip.tile import Tile
+from ferrogen.core.errors import argument_error
+from ferrogen.core.philox import addressed_normals
+from ferrogen.core.streams import Purpose
+from ferrogen.device.conductance import effective_voltage
+from ferrogen.device.rtn.closed_form import scheduled_difference_moments
+from ferrogen.device.rtn.windows import window_sums
+
+
+@dataclass(frozen=True, slots=True)
+class WindowReader:
+    """Reads doubly sampled, differential currents of a tile's bit-line pairs.
+
+    Made by :func:`window_reader`. Row sums run over the cells of ``2 * pairs_per_reading`` bit lines.
+
+    Attributes:
+        offset: mean of the unresolved traps' difference [A], shape ``(readings,)``.
+        unresolved_noise: their rms [A], same shape.
+        electronic_noise: rms of amplifier and shot noise [A], same shape.
+        standing_current: sum of the lines' currents [A], same shape.
+        resolved_traps: how many traps are followed one by one.
+        traps: how many there are.
+    """
+
+    offset: NDArray[np.float64]
+    unresolved_noise: NDArray[np.float64]
+    electronic_noise: NDArray[np.float64]
+    standing_current: NDArray[np.float64]
+    resolved_traps: int
+    traps: int
+    _trap_key: np.uint64
+    _noise_key: np.uint64
+    _address: NDArray[np.uint64]
+    _starts: NDArray[np.int64]
+    _steps: NDArray[np.float64]
+    _to_one: NDArray[np.float64]
+    _to_zero: NDArray[np.float64]
+    _observed: NDArray[np.bool_]
+
+    def read(self, first_cycle: int, cycles: int, threads: int = 1) -> NDArray[np.float64]:
+        """Return analog readings [A] of consecutive cycles, shape ``(cycles, readings)``, amplifier noise included."""
+        sums = window_sums(
+            self._trap_key,
+            self._address,
+            self._starts,
+            self._steps,
+            self._to_one,
+            self._to_zero,
+            self._observed,
+            first_cycle=first_cycle,
+            cycles=cycles,
+            threads=threads,
+        )
+        doubled = (sums[:, :, 1] - sums[:, :, 0]).T
+        addresses = np.arange(first_cycle, first_cycle + cycles, dtype=np.int64)
+        normals = addressed_normals(self._noise_key, addresses, self.offset.shape[0])
+        rms = np.sqrt(self.unresolved_noise**2 + self.electronic_noise**2)
+        return doubled + self.offset + rms * normals
+
+
+def window_reader(
+    tile: Tile, point: OperatingPoint, *, readings: int, pairs_per_reading: int, resolved_share: float
+) -> WindowReader:
+    """Prepare the sample mode of a tile.
+
+    Args:
+        tile: programmed, with ``samples`` set.
+        point: operating point.
+        readings: how many readings the tile gives a cycle.
+        pairs_per_reading: neighbouring pairs whose currents add.
+        resolved_share: share of the variance carried by traps that are followed one by one, in (0, 1].
+
+    Raises:
+        ArgumentError: a share outside (0, 1], or a tile that does not serve the sample mode.
+    """
+    if not 0.0 < resolved_share <= 1.0:
+        raise argument_error("resolved_share", "lie in (0, 1]", resolved_share)
+    if not tile.samples:
+        raise argument_error("tile", "be one that was programmed with samples=True", f"tile {tile.number}")
+    population = tile.population()
+    columns = 2 * pairs_per_reading * readings
+    starts = population.traps.starts[:: population.rows][: columns + 1]
+    kept = slice(0, int(starts[-1]))
+    schedule = chip_schedule(point, samples=True, observe="windows")
+    to_one, to_zero = (part[kept] for part in tile.event_means(population, schedule, point.temperature))
+    drive = float(effective_voltage(point.sample_voltage, tile.card.characteristic_voltage.value))
+    sign = np.repeat(np.tile([1.0, -1.0], columns // 2), np.diff(starts))
+    steps = drive * sign * tile.steps(population)[kept]
+    mean, variance = scheduled_difference_moments(to_one, to_zero)
+    share = steps**2 * variance
+    order = np.argsort(-share, kind="stable")
+    total = np.cumsum(share[order])
+    enough = int(np.searchsorted(total, resolved_share * total[-1])) + 1 if share.size and total[-1] > 0.0 else 0
+    followed = np.zeros(share.shape[0], dtype=np.bool_)
+    followed[order[:enough] if resolved_share < 1.0 else order] = True
+    reading = np.repeat(np.repeat(np.arange(readings), 2 * pairs_per_reading), np.diff(starts))
+    rest = ~followed
+
+    def per_reading(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(np.bincount(reading[rest], weights=values[rest], minlength=readings), dtype=np.float64)
+
+    lines = drive * population.conductance(tile.state.switched_fraction).sum(axis=0)[:columns]
+    standing = lines.reshape(readings, -1).sum(axis=1)
+    # Two windows are subtracted: the noise of one counts twice; its shot noise is that of all lines' currents.
+    amplifier = tile.spec.periphery.amplifier
+    electronic = np.sqrt(2.0) * amplifier.noise_current(point.sampling_time, point.temperature, standing)
+    return WindowReader(
+        offset=per_reading(steps * mean),
+        unresolved_noise=np.sqrt(per_reading(share)),
+        electronic_noise=electronic,
+        standing_current=standing,
+        resolved_traps=int(followed.sum()),
+        traps=int(followed.shape[0]),
+        _trap_key=tile.streams.key(Purpose.TELEGRAPH_WINDOW, tile.number),
+        _noise_key=tile.streams.key(Purpose.SAMPLE_AMPLIFIER, tile.number),
+        _address=np.flatnonzero(followed).astype(np.uint64),
+        _starts=np.searchsorted(reading[followed], np.arange(readings + 1)).astype(np.int64),
+        _steps=steps[followed],
+        _to_one=np.ascontiguousarray(to_one[followed]),
+        _to_zero=np.ascontiguousarray(to_zero[followed]),
+        _observed=schedule.observed,
+    )

@@ -1,0 +1,75 @@
+"""Transimpedance amplifier with gated integrator: the noise it adds to a window's mean current, and its range."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ferrogen.core.constants import BOLTZMANN, ELEMENTARY_CHARGE
+from ferrogen.core.errors import argument_error
+
+
+@dataclass(frozen=True, slots=True)
+class Amplifier:
+    """A transimpedance amplifier; its noise is averaged by an integrating window of length T.
+
+    The noise bandwidth of a window is B = 1 / (2 T), and the mean-square noise current
+    i^2 = (4 k T_K / R) B + 2 q I B + (2 pi e_n C)^2 B^3 / 3: thermal, shot, and voltage noise on the line's
+    capacitance.
+
+    Attributes:
+        feedback_resistance: [Ohm].
+        voltage_noise: input-referred, [V/sqrt(Hz)].
+        input_capacitance: of the bit line and input [F].
+    """
+
+    feedback_resistance: float = 1e6
+    voltage_noise: float = 5e-9
+    input_capacitance: float = 1e-12
+
+    def __post_init__(self) -> None:
+        if self.feedback_resistance <= 0.0:
+            raise argument_error("feedback_resistance", "be positive", f"{self.feedback_resistance} Ohm")
+
+    def noise_current(self, duration: float, temperature: float, current: ArrayLike) -> NDArray[np.float64]:
+        """Return the rms noise [A] of a window's mean for a ``duration`` [s], temperature [K] and mean current [A]."""
+        bandwidth = 0.5 / duration
+        thermal = 4.0 * BOLTZMANN * temperature / self.feedback_resistance * bandwidth
+        shot = 2.0 * ELEMENTARY_CHARGE * np.abs(np.asarray(current, dtype=np.float64)) * bandwidth
+        line = (2.0 * math.pi * self.voltage_noise * self.input_capacitance) ** 2 * bandwidth**3 / 3.0
+        return np.asarray(np.sqrt(thermal + shot + line))
+
+
+@dataclass(frozen=True, slots=True)
+class IdealAmplifier:
+    """An amplifier without noise (not even the shot noise of the cells)."""
+
+    def noise_current(self, duration: float, temperature: float, current: ArrayLike) -> NDArray[np.float64]:  # noqa: ARG002
+        """Return zeros shaped like ``current``."""
+        return np.zeros(np.shape(current))
+
+
+@dataclass(frozen=True, slots=True)
+class Integrator:
+    """A gated integrator: what exceeds its full scale is lost."""
+
+    def saturate(self, current: Any, full_scale: Any) -> Any:
+        """Clip a window's mean current to +-``full_scale`` [A]."""
+        return current.clip(-full_scale, full_scale)
+
+
+@dataclass(frozen=True, slots=True)
+class IdealIntegrator:
+    """An integrator that never saturates."""
+
+    def saturate(self, current: Any, full_scale: Any) -> Any:  # noqa: ARG002 (same call as Integrator)
+        """Return ``current`` unchanged."""
+        return current
+
+
+AnyAmplifier = Amplifier | IdealAmplifier
+AnyIntegrator = Integrator | IdealIntegrator

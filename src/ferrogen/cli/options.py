@@ -1,0 +1,94 @@
+"""Options that several commands share: quantities with units, the operating point, the output folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ferrogen.core.errors import OutputError, argument_error
+from ferrogen.core.units import parse_quantity
+
+if TYPE_CHECKING:
+    from ferrogen.chip.point import OperatingPoint
+    from ferrogen.device.card import DeviceCard
+
+Card = Annotated[str, typer.Option(help="Device card: a shipped name or the path of a .toml file.")]
+Seed = Annotated[int, typer.Option(help="Everything random follows from it, the chip included.")]
+Out = Annotated[Path, typer.Option(help="Folder for the results; made if absent.")]
+SampleVoltage = Annotated[
+    str | None, typer.Option(help="Read voltage of the sample mode, e.g. '1.2 V'.  [default: the card's]")
+]
+MultiplyVoltage = Annotated[
+    str | None, typer.Option(help="Read voltage of the multiply mode, e.g. '100 mV'.  [default: the card's]")
+]
+SamplingTime = Annotated[
+    str | None, typer.Option(help="Length of one sampling window, e.g. '1 ms'.  [default: the card's]")
+]
+Temperature = Annotated[str | None, typer.Option(help="Temperature, e.g. '300 K' or '85 degC'.  [default: 300 K]")]
+Threads = Annotated[int, typer.Option(help="Worker threads; results do not depend on it.")]
+
+
+def operating_point(
+    card: DeviceCard,
+    sample_voltage: str | None,
+    multiply_voltage: str | None,
+    sampling_time: str | None,
+    temperature: str | None = None,
+) -> OperatingPoint:
+    """Build and check the operating point from command-line text.
+
+    Raises:
+        ArgumentError: text that is no quantity of the right unit, or a value that makes no sense.
+        ValidityError: a value outside the card's validity.
+    """
+    from ferrogen.chip.point import OperatingPoint
+
+    given: dict[str, Any] = {}
+    for name, text, unit in (
+        ("sample_voltage", sample_voltage, "V"),
+        ("multiply_voltage", multiply_voltage, "V"),
+        ("sampling_time", sampling_time, "s"),
+        ("temperature", temperature, "K"),
+    ):
+        if text is not None:
+            given[name] = parse_quantity(text, unit, name)
+    point = OperatingPoint.for_card(card, **given)
+    point.check(card)
+    return point
+
+
+def quantity_range(text: str, unit: str, name: str) -> list[float]:
+    """Parse ``low:high:count`` (or a single value) into a list; times are spaced evenly in the logarithm.
+
+    Raises:
+        ArgumentError: anything else.
+    """
+    parts = text.split(":")
+    if len(parts) == 1:
+        return [parse_quantity(parts[0], unit, name)]
+    remedy = f"Write low:high:count, for example {'0.4:1.4:6' if unit == 'V' else '1e-5:1e-2:4'}."
+    if len(parts) != 3 or not parts[2].strip().isdigit() or int(parts[2]) < 1:
+        raise argument_error(name, f"be one value or a range low:high:count in {unit}", repr(text), remedy)
+    low, high = parse_quantity(parts[0], unit, name), parse_quantity(parts[1], unit, name)
+    count = int(parts[2])
+    if count > 200:
+        raise argument_error(name, "ask for at most 200 values", repr(text), remedy)
+    if count == 1:
+        return [low]
+    if unit == "s":
+        if low <= 0.0 or high <= 0.0:
+            raise argument_error(name, "be a range of positive times in seconds", repr(text), remedy)
+        return [low * (high / low) ** (k / (count - 1)) for k in range(count)]
+    return [low + (high - low) * k / (count - 1) for k in range(count)]
+
+
+def check_output(folder: Path) -> None:
+    """Refuse an output path that is a file, before any work is done.
+
+    Raises:
+        OutputError: with the path and the remedy.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"Output folder '{folder}' is a file. Choose another with --out.")

@@ -1,0 +1,12 @@
+"""Physical constants, CODATA 2022 (exact where the SI makes them so), checked against scipy in the tests."""
+
+from typing import Final
+
+ELEMENTARY_CHARGE: Final = 1.602176634e-19
+"""Elementary charge in coulomb (exact)."""
+
+BOLTZMANN: Final = 1.380649e-23
+"""Boltzmann constant in joule per kelvin (exact)."""
+
+BOLTZMANN_EV: Final = BOLTZMANN / ELEMENTARY_CHARGE
+"""Boltzmann constant in electronvolt per kelvin (exact)."""

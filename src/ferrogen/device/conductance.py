@@ -1,0 +1,38 @@
+"""The compact read model: parallel domains and a sinh characteristic common to all states.
+
+I(V, s) = [s G_on + (1 - s) G_off] V0 sinh(V / V0). The domains' areas add; that V0 does not depend on the state was
+measured by Berdan 2020 (doi:10.1038/s41928-020-0405-0) and is what makes a linear product possible.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+def conductance(
+    switched_fraction: ArrayLike, on_conductance: ArrayLike, off_conductance: ArrayLike
+) -> NDArray[np.float64]:
+    """Return the small-signal conductance [S] of cells whose share ``switched_fraction`` (0 to 1) is switched on."""
+    s = np.asarray(switched_fraction, dtype=np.float64)
+    on, off = np.asarray(on_conductance, dtype=np.float64), np.asarray(off_conductance, dtype=np.float64)
+    return np.asarray(s * on + (1.0 - s) * off)
+
+
+def effective_voltage(voltage: ArrayLike, characteristic_voltage: float) -> NDArray[np.float64]:
+    """Return V0 sinh(V / V0) [V]: at that voltage an ohmic cell of the same conductance carries the same current."""
+    shape = np.sinh(np.asarray(voltage, dtype=np.float64) / characteristic_voltage)
+    return np.asarray(characteristic_voltage * shape)
+
+
+def read_current(
+    voltage: ArrayLike,
+    switched_fraction: ArrayLike,
+    on_conductance: ArrayLike,
+    off_conductance: ArrayLike,
+    characteristic_voltage: float,
+) -> NDArray[np.float64]:
+    """Return the read current [A] at ``voltage`` [V]; all arguments broadcast."""
+    return conductance(switched_fraction, on_conductance, off_conductance) * effective_voltage(
+        voltage, characteristic_voltage
+    )

@@ -1,0 +1,214 @@
+"""One training step of the VAE and the state it changes. Every random number is found by the step's number.
+
+The loss is that of a VAE (reconstruction and Kullback-Leibler term) plus an adversarial one on images drawn
+from the prior: a VAE alone draws blurred images and leaves holes between its codes; the critic sees what the
+chip will draw. Weights get noise in every step, as they will on analog cells (V. Joshi et al.,
+doi:10.1038/s41467-020-16108-9).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Final
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits, linear, relu, softplus
+
+from ferrogen.core.spec import Spec
+from ferrogen.core.streams import Purpose, Streams
+from ferrogen.generation.adversary import GROUP, Critic, gradient_penalty
+from ferrogen.generation.model import VAE, Decoder, VAESpec, initialise
+
+CURVES: Final = ("reconstruction_nats", "divergence_nats", "critic_loss", "decoder_adversarial_loss")
+"""What a step reports: the first two per image, then logistic losses (ln 2 a set if the critic guesses)."""
+
+_PENALTY_EVERY: Final = 16
+_BETAS: Final = (0.9, 0.99)
+_ADVERSARIAL_BETAS: Final = (0.0, 0.99)  # momentum lets the two networks of the game circle each other
+
+_Positive = Annotated[float, Field(gt=0.0)]
+_Weight = Annotated[float, Field(ge=0.0)]
+
+
+class TrainingSettings(Spec):
+    """How a VAE is trained. The defaults made the shipped weights.
+
+    Attributes:
+        epochs: passes over the training images.
+        batch: images per step, a multiple of 8.
+        seed: addresses the initial weights, the order of the images and all noise.
+        learning_rate: of the decoder (Adam).
+        encoder_rate: of the encoder.
+        critic_rate: of the critic.
+        decay_from: share of the run after which all rates fall linearly to zero.
+        reconstruction_weight: weight of reconstruction and divergence (nats an image).
+        divergence_weight: weight of the divergence within that ("beta").
+        adversarial_weight: weight of the adversarial loss; 0 trains a plain VAE.
+        gradient_penalty: weight gamma of the critic's penalty gamma / 2 |gradient|^2.
+        weight_noise: standard deviation of noise on decoder weights, in units of a layer's largest weight.
+        averaging: decay per step of the running average of the decoder's weights, which is what is kept.
+    """
+
+    epochs: Annotated[int, Field(ge=1, le=100_000)] = 40
+    batch: Annotated[int, Field(ge=GROUP, le=4096, multiple_of=GROUP)] = 64
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    learning_rate: _Positive = 2e-3
+    encoder_rate: _Positive = 1e-3
+    critic_rate: _Positive = 2e-3
+    decay_from: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5
+    reconstruction_weight: _Positive = 0.003
+    divergence_weight: _Weight = 1.0
+    adversarial_weight: _Weight = 1.0
+    gradient_penalty: _Weight = 2.0
+    weight_noise: Annotated[float, Field(ge=0.0, le=0.5)] = 0.02
+    averaging: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.999
+
+
+class Trainer:
+    """All state of a run: model, critic, running average, optimisers and the number of steps done.
+
+    Args:
+        spec: the network.
+        settings: the training.
+        images: float32 training images, shape ``(n, 784)``, values in [0, 1]; at least one batch.
+    """
+
+    def __init__(self, spec: VAESpec, settings: TrainingSettings, images: Tensor) -> None:
+        self.spec = spec
+        self.settings = settings
+        self.images = images
+        self.streams = Streams(settings.seed)
+        self.model = VAE(spec)
+        self.critic = Critic()
+        initialise(self.model, self._generator(Purpose.INITIAL_WEIGHTS, 0))
+        initialise(self.critic, self._generator(Purpose.INITIAL_WEIGHTS, 1))
+        self.average = Decoder(spec)
+        self.average.load_state_dict(self.model.decoder.state_dict())
+        adversarial = settings.adversarial_weight > 0.0
+        decoder_betas = _ADVERSARIAL_BETAS if adversarial else _BETAS
+        self.optimisers = {
+            "encoder": torch.optim.Adam(self.model.encoder.parameters(), settings.encoder_rate, _BETAS),
+            "decoder": torch.optim.Adam(
+                self.model.decoder.parameters(), settings.learning_rate, decoder_betas
+            ),
+        }
+        if adversarial:
+            self.optimisers["critic"] = torch.optim.Adam(
+                self.critic.parameters(), settings.critic_rate, _ADVERSARIAL_BETAS
+            )
+        self.rates = {name: optimiser.param_groups[0]["lr"] for name, optimiser in self.optimisers.items()}
+        self.steps_done = 0
+        self.steps_per_epoch = len(images) // settings.batch
+        self.steps = settings.epochs * self.steps_per_epoch
+        self._order: tuple[int, Tensor] | None = None
+
+    def _generator(self, purpose: Purpose, *address: int) -> torch.Generator:
+        return torch.Generator().manual_seed(int(self.streams.key(purpose, *address)))
+
+    def step(self) -> tuple[float, ...]:
+        """Do one step on the next batch and return the values named in :data:`CURVES`."""
+        settings = self.settings
+        generator = self._generator(Purpose.TRAINING, 1, self.steps_done)
+        real = self.images[self._batch()]
+        self._set_rates()
+        weights = self._noisy_weights(generator)
+        drawn = critic_loss = fooling = None
+        if settings.adversarial_weight > 0.0:
+            drawn = torch.sigmoid(
+                _logits(weights, torch.randn(settings.batch, self.spec.latent, generator=generator))
+            )
+            critic_loss = self._improve_critic(real, drawn.detach())
+            with _frozen(self.critic):
+                fooling = softplus(-self._judge(drawn)).mean()
+        mean, log_variance = self.model.encoder(real)
+        latents = mean + (log_variance / 2).exp() * torch.randn(mean.shape, generator=generator)
+        reconstruction = binary_cross_entropy_with_logits(_logits(weights, latents), real, reduction="sum")
+        divergence = (mean.square() + log_variance.exp() - 1.0 - log_variance).sum() / 2
+        loss = (reconstruction + settings.divergence_weight * divergence) / settings.batch
+        if fooling is not None:
+            loss = settings.reconstruction_weight * loss + settings.adversarial_weight * fooling
+        for name in ("encoder", "decoder"):
+            self.optimisers[name].zero_grad()
+        torch.autograd.backward(loss)
+        for name in ("encoder", "decoder"):
+            self.optimisers[name].step()
+        self._update_average()
+        self.steps_done += 1
+        values = (reconstruction / settings.batch, divergence / settings.batch, critic_loss, fooling)
+        return tuple(0.0 if value is None else float(value.detach()) for value in values)
+
+    def result(self) -> VAE:
+        """Return a model with the encoder of now and the decoder's running average."""
+        model = VAE(self.spec)
+        model.encoder.load_state_dict(self.model.encoder.state_dict())
+        model.decoder.load_state_dict(self.average.state_dict())
+        return model.eval()
+
+    def _batch(self) -> Tensor:
+        epoch, index = divmod(self.steps_done, self.steps_per_epoch)
+        if self._order is None or self._order[0] != epoch:
+            permutation = self.streams.generator(Purpose.TRAINING, 0, epoch).permutation(len(self.images))
+            self._order = (epoch, torch.from_numpy(permutation))
+        return self._order[1][index * self.settings.batch : (index + 1) * self.settings.batch]
+
+    def _set_rates(self) -> None:
+        left = (1.0 - self.steps_done / self.steps) / (1.0 - self.settings.decay_from)
+        for name, optimiser in self.optimisers.items():
+            optimiser.param_groups[0]["lr"] = self.rates[name] * min(1.0, left)
+
+    def _noisy_weights(self, generator: torch.Generator) -> list[tuple[Tensor, Tensor]]:
+        noisy: list[tuple[Tensor, Tensor]] = []
+        for layer in self.model.decoder.layers:
+            weight, bias = layer.get_parameter("weight"), layer.get_parameter("bias")
+            if self.settings.weight_noise > 0.0:
+                noise = torch.randn(weight.shape, generator=generator)
+                noisy.append(
+                    (weight + self.settings.weight_noise * weight.detach().abs().max() * noise, bias)
+                )
+            else:
+                noisy.append((weight, bias))
+        return noisy
+
+    def _judge(self, images: Tensor) -> Tensor:
+        # The critic is most of the work, and needs no more than bfloat16's three digits.
+        with torch.autocast("cpu", torch.bfloat16):
+            logits: Tensor = self.critic(images)
+        return logits.float()
+
+    def _improve_critic(self, real: Tensor, drawn: Tensor) -> Tensor:
+        loss = softplus(-self._judge(real)).mean() + softplus(self._judge(drawn)).mean()
+        total = loss
+        if self.settings.gradient_penalty > 0.0 and self.steps_done % _PENALTY_EVERY == 0:
+            weight = _PENALTY_EVERY * self.settings.gradient_penalty / 2
+            total = loss + weight * gradient_penalty(self.critic, real)
+        self.optimisers["critic"].zero_grad()
+        torch.autograd.backward(total)
+        self.optimisers["critic"].step()
+        return loss
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        # The early average follows fast, so that it does not carry the initial weights along.
+        keep = min(self.settings.averaging, self.steps_done / (self.steps_done + 20))
+        for kept, new in zip(self.average.parameters(), self.model.decoder.parameters(), strict=True):
+            kept.lerp_(new, 1.0 - keep)
+
+
+def _logits(weights: list[tuple[Tensor, Tensor]], latents: Tensor) -> Tensor:
+    """Compute :meth:`Decoder.logits` with the weights and biases given."""
+    *inner, last = weights
+    for weight, bias in inner:
+        latents = relu(linear(latents, weight, bias))
+    return linear(latents, *last)
+
+
+@contextmanager
+def _frozen(network: torch.nn.Module) -> Iterator[None]:
+    network.requires_grad_(requires_grad=False)
+    try:
+        yield
+    finally:
+        network.requires_grad_(requires_grad=True)

@@ -1,0 +1,159 @@
+"""A linear layer on tiles: analog products, digital scale, bias and activation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ferrogen.chip.chip import Chip
+from ferrogen.chip.point import OperatingPoint
+from ferrogen.chip.product import ProductMatrices, analog_product, cell_product
+from ferrogen.core.errors import argument_error
+from ferrogen.core.streams import Purpose
+from ferrogen.mapping.coding import code_weights
+
+Fidelity = Literal["statistical", "cell"]
+
+
+@dataclass(slots=True)
+class AnalogLinear:
+    """One linear layer programmed on a chip.
+
+    Made by :func:`map_linear`. ``input_scale`` and ``full_scale`` are set by :meth:`calibrate`.
+
+    Attributes:
+        grid: tile numbers, ``grid[row tile][column tile]``.
+        scale: weight per conductance [1/S] of each output.
+        bias: digital, shape ``(outputs,)``.
+        inputs: number of inputs.
+        input_scale: input value that drives a word line fully.
+        full_scale: of integrator and converter [A].
+    """
+
+    chip: Chip
+    grid: list[list[int]]
+    scale: torch.Tensor
+    bias: torch.Tensor
+    inputs: int
+    input_scale: float = 1.0
+    full_scale: float = 1.0
+    _matrices: tuple[OperatingPoint, ProductMatrices] | None = field(default=None, repr=False)
+
+    @property
+    def outputs(self) -> int:
+        """Number of outputs."""
+        return int(self.scale.shape[0])
+
+    def matrices(self, point: OperatingPoint) -> ProductMatrices:
+        """Return the layer's product matrices at an operating point (the last point's are kept)."""
+        if self._matrices is None or self._matrices[0] != point:
+            self._matrices = (point, self.chip.product_matrices(self.grid, point, self.outputs))
+        return self._matrices[1]
+
+    def calibrate(self, x: torch.Tensor, point: OperatingPoint, headroom: float = 1.05) -> torch.Tensor:
+        """Set the input and converter ranges from typical inputs; return the noiseless outputs for them.
+
+        Both ranges are the largest value seen among ``(batch, inputs)`` times ``headroom``.
+        """
+        self.input_scale = headroom * max(float(x.abs().max()), 1e-12)
+        matrices = self.matrices(point)
+        row_tiles, rows, _ = matrices.mean.shape
+        padded = torch.nn.functional.pad(x / self.input_scale, (0, row_tiles * rows - x.shape[1]))
+        shares = padded.reshape(x.shape[0], row_tiles, rows).transpose(0, 1)
+        current = torch.bmm(shares, matrices.mean) * matrices.drive
+        self.full_scale = headroom * max(float(current.abs().max()), 1e-15)
+        return self._finish(current.sum(dim=0), matrices.drive)
+
+    def _finish(self, current: torch.Tensor, drive: float) -> torch.Tensor:
+        return current * (self.scale * (self.input_scale / drive)) + self.bias
+
+    def __call__(
+        self, x: torch.Tensor, point: OperatingPoint, images: NDArray[np.int64], fidelity: Fidelity = "statistical"
+    ) -> torch.Tensor:
+        """Return the layer's outputs, shape ``(batch, outputs)``.
+
+        Args:
+            x: inputs, shape ``(batch, inputs)``, float32.
+            point: operating point.
+            images: image number of every row: the address of its noise.
+            fidelity: ``statistical`` (exact moments), or ``cell`` (every trap followed; slow, for small runs).
+
+        Raises:
+            ArgumentError: an unknown fidelity.
+        """
+        if fidelity not in ("statistical", "cell"):
+            raise argument_error("fidelity", "be 'statistical' or 'cell'", repr(fidelity))
+        share = x / self.input_scale
+        key = self.chip.streams.key(Purpose.MULTIPLY_NOISE, self.grid[0][0])
+        periphery, v0 = self.chip.spec.periphery, self.chip.device.characteristic_voltage.value
+        matrices = self.matrices(point)
+        if fidelity == "statistical":
+            current, clipped = analog_product(
+                share, matrices, periphery, self.full_scale, point, v0, noise_key=key, images=images
+            )
+        else:
+            current, clipped = cell_product(
+                share,
+                self._cell_conductances(point, images),
+                periphery,
+                self.full_scale,
+                point,
+                v0,
+                matrices.drive,
+                matrices.electronic_noise,
+                noise_key=key,
+                images=images,
+            )
+        self.chip.count_products(x.shape[0], len(self.grid), self.outputs, clipped)
+        return self._finish(current, matrices.drive)
+
+    def _cell_conductances(self, point: OperatingPoint, images: NDArray[np.int64]) -> torch.Tensor:
+        first, last = int(images.min()), int(images.max())
+        wanted = images - first
+        rows = []
+        for tiles in self.grid:
+            parts = []
+            for number in tiles:
+                g = self.chip.tile(number).product_conductances(
+                    point, first_cycle=first, cycles=last - first + 1, threads=self.chip.threads
+                )[wanted]
+                parts.append((g[:, :, 0::2] - g[:, :, 1::2]).astype(np.float32))
+            rows.append(np.concatenate(parts, axis=2)[:, :, : self.outputs])
+        return torch.from_numpy(np.stack(rows, axis=1))
+
+
+def map_linear(
+    chip: Chip, weight: NDArray[np.float64], bias: NDArray[np.float64], *, samples: bool = False
+) -> AnalogLinear:
+    """Program a linear layer onto free tiles of a chip.
+
+    Args:
+        chip: with enough free tiles.
+        weight: shape ``(outputs, inputs)``.
+        bias: shape ``(outputs,)``.
+        samples: whether these tiles also serve the sample mode.
+
+    Raises:
+        CapacityError: not enough tiles.
+        ArgumentError: weights or biases that are not finite.
+    """
+    if bias.shape != weight.shape[:1] or not np.all(np.isfinite(bias)):
+        raise argument_error("bias", f"hold finite numbers of shape {weight.shape[:1]}", f"of shape {bias.shape}")
+    coded = code_weights(weight, chip.window, chip.spec.rows, chip.spec.columns)
+    row_tiles, column_tiles = coded.targets.shape[:2]
+    numbers = chip.reserve(row_tiles * column_tiles)
+    grid = [numbers[i * column_tiles : (i + 1) * column_tiles] for i in range(row_tiles)]
+    for i in range(row_tiles):
+        for j in range(column_tiles):
+            chip.program(grid[i][j], coded.targets[i, j], samples=samples)
+    return AnalogLinear(
+        chip=chip,
+        grid=grid,
+        scale=torch.from_numpy(coded.scale.astype(np.float32)),
+        bias=torch.from_numpy(bias.astype(np.float32)),
+        inputs=weight.shape[1],
+    )

@@ -1,0 +1,182 @@
+"""Latents from column sums: double sampling, differential pairs, calibration of every reading.
+
+A raw column is a bad Gaussian source: traps slower than a window make neighbouring windows nearly equal, and a few
+large traps dominate. Three levers make it a good one, each with its price:
+
+* two adjacent windows are subtracted (correlated double sampling), which removes every trap slower than both; price:
+  two windows a latent and half of the fast traps' signal-to-noise;
+* neighbouring bit lines are subtracted (the differential pairs of the multiply mode), which removes the skewed
+  transient that all traps share when the voltage rises; price: twice the cells;
+* ``cells_per_latent`` cells share one reading: more traps, a more normal sum; price: area.
+
+Between latents the cells rest at the low voltage, where traps empty: this erases the memory from one latent to the
+next.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferrogen.chip.chip import Chip
+from ferrogen.chip.point import OperatingPoint
+from ferrogen.chip.reader import WindowReader
+from ferrogen.core.errors import ArgumentError, CapacityError, argument_error
+
+# Full scale over the standard deviation of the first calibration reads: one reading in a million clips.
+_HEADROOM = 5.0
+_RANGING_READS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class SamplerSpec:
+    """How latents are read.
+
+    Attributes:
+        pairs_per_latent: neighbouring differential pairs whose currents add to one reading.
+        calibration_reads: readings from which every latent's mean and standard deviation are estimated.
+        smallest_full_scale: the amplifier's highest gain [A]: below it, noise no longer fills the converter's range.
+        resolved_share: share of the variance carried by traps that are followed one by one; the rest enters with its
+        exact
+            mean and variance as a Gaussian (:mod:`ferrogen.chip.reader`).
+    """
+
+    pairs_per_latent: int = 1
+    calibration_reads: int = 2048
+    smallest_full_scale: float = 1e-10
+    resolved_share: float = 0.99
+
+    def __post_init__(self) -> None:
+        if self.pairs_per_latent < 1:
+            raise argument_error("pairs_per_latent", "be at least 1", self.pairs_per_latent)
+        if self.calibration_reads < 2 * _RANGING_READS:
+            raise argument_error("calibration_reads", f"be at least {2 * _RANGING_READS}", self.calibration_reads)
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What calibration found.
+
+    Attributes:
+        full_scale: chosen for integrator and converter [A].
+        mean: of every latent's readings [A], shape ``(latents,)``.
+        deviation: standard deviation of every latent's readings [A], same shape.
+        reads: from how many readings.
+        clipped: how many of them clipped.
+    """
+
+    full_scale: float
+    mean: NDArray[np.float64]
+    deviation: NDArray[np.float64]
+    reads: int
+    clipped: int
+
+
+@dataclass(slots=True)
+class LatentSampler:
+    """Draws latents from a chip.
+
+    Image k is read in cycle ``calibration_reads + k``: its latents do not depend on how many images are asked for, in
+    what batches or order.
+
+    Args:
+        chip: with its sampling tiles programmed (``Tile.samples``).
+        point: operating point.
+        latents: how many numbers an image needs.
+        spec: how they are read.
+
+    Raises:
+        CapacityError: the sampling tiles have too few pairs of bit lines.
+        ValidityError: the point lies outside the card's validity.
+    """
+
+    chip: Chip
+    point: OperatingPoint
+    latents: int
+    spec: SamplerSpec = field(default_factory=SamplerSpec)
+    clipped: int = 0
+    calibration: Calibration = field(init=False)
+    _readers: list[WindowReader] = field(init=False)
+
+    def __post_init__(self) -> None:
+        if self.latents < 1:
+            raise argument_error("latents", "be at least 1", self.latents)
+        self.point.check(self.chip.device)
+        self._readers = self._allocate()
+        self.calibration = self._calibrate()
+
+    @property
+    def cells_per_latent(self) -> int:
+        """Cells whose noise adds to one latent."""
+        return 2 * self.spec.pairs_per_latent * self.chip.spec.rows
+
+    def _allocate(self) -> list[WindowReader]:
+        """Prepare readers on as many sampling tiles as are needed."""
+        on_a_tile = self.chip.spec.pairs // self.spec.pairs_per_latent
+        readers: list[WindowReader] = []
+        left = self.latents
+        for number, tile in self.chip.tiles.items():
+            if tile.samples and left > 0 and on_a_tile > 0:
+                take = min(on_a_tile, left)
+                readers.append(
+                    self.chip.reader(
+                        self.point,
+                        tile=number,
+                        readings=take,
+                        pairs_per_reading=self.spec.pairs_per_latent,
+                        resolved_share=self.spec.resolved_share,
+                    )
+                )
+                left -= take
+        if left > 0:
+            raise CapacityError(
+                f"{self.latents} latents of {self.spec.pairs_per_latent} pairs need"
+                f" {self.latents * self.spec.pairs_per_latent} pairs of bit lines on sampling tiles, but there are"
+                f" {sum(tile.samples for tile in self.chip.tiles.values()) * self.chip.spec.pairs}."
+                " Mark more tiles for sampling, or use fewer pairs a latent."
+            )
+        return readers
+
+    def _read(self, cycles: range, full_scale: float | None) -> NDArray[np.float64]:
+        parts = []
+        for reader in self._readers:
+            samples = self.chip.read(reader, cycles, full_scale)
+            self.clipped += samples.clipped
+            parts.append(samples.current)
+        return np.concatenate(parts, axis=1)
+
+    def _calibrate(self) -> Calibration:
+        # The range is set for the spread and the offset seen in the first reads, like a programmable-gain amplifier.
+        first = self._read(range(_RANGING_READS), None)
+        wanted = float(np.max(np.abs(first.mean(axis=0)) + _HEADROOM * first.std(axis=0)))
+        full_scale = max(wanted, self.spec.smallest_full_scale)
+        reads = self._read(range(self.spec.calibration_reads), full_scale)
+        clipped, self.clipped = self.clipped, 0
+        deviation = reads.std(axis=0, ddof=1)
+        if not np.all(deviation > 0.0):
+            silent = int(np.sum(deviation <= 0.0))
+            raise ArgumentError(
+                "Argument `sample_voltage` must make the cells noisy enough to sample, but at"
+                f" {self.point.sample_voltage} V {silent} of {self.latents} readings never changed"
+                f" in {self.spec.calibration_reads} reads. Raise the voltage, or read more cells a latent."
+            )
+        return Calibration(full_scale, reads.mean(axis=0), deviation, self.spec.calibration_reads, clipped)
+
+    def draw(self, first: int, count: int) -> NDArray[np.float64]:
+        """Return the latents of images ``first`` to ``first + count - 1``, shape ``(count, latents)``.
+
+        Raises:
+            ArgumentError: a negative image number or count.
+        """
+        if first < 0 or count < 0:
+            raise argument_error("first", "and count be non-negative image numbers", f"{first}, {count}")
+        start = self.spec.calibration_reads + first
+        readings = self._read(range(start, start + count), self.calibration.full_scale)
+        return (readings - self.calibration.mean) / self.calibration.deviation
+
+    def telegraph_share(self) -> float:
+        """Return the share of the readings' variance that is telegraph noise; the rest is the amplifier's."""
+        electronic = np.concatenate([reader.electronic_noise for reader in self._readers])
+        return max(0.0, 1.0 - float(np.mean(electronic**2) / np.mean(self.calibration.deviation**2)))

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ferrogen.core.errors import ArgumentError, OutputError
+from ferrogen.generation.idx import ImageData
+from ferrogen.generation.train_features import test_accuracy as accuracy_of
+from ferrogen.generation.train_features import train_features
+from ferrogen.metrics.features import feature_network_metadata, load_feature_network
+
+
+def _bars(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Ten classes that are easy to tell apart: a bright bar whose row is the class."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 10, size=count)
+    images = rng.integers(0, 40, size=(count, 28, 28))
+    for image, label in zip(images, labels, strict=True):
+        image[2 * label + 3 : 2 * label + 5, 4:24] = 255
+    return images.astype(np.uint8), labels.astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def data() -> ImageData:
+    return ImageData(*_bars(1280, 0), *_bars(200, 1))
+
+
+def test_training_learns_repeats_and_describes_itself(data: ImageData, tmp_path: Path) -> None:
+    before = torch.get_rng_state().clone()
+    threads = torch.get_num_threads()
+    first = train_features(data, tmp_path / "a.safetensors", epochs=3, seed=5)
+    assert torch.equal(before, torch.get_rng_state())
+    assert torch.get_num_threads() == threads
+    score = accuracy_of(load_feature_network(first), data)
+    assert score.value > 0.5  # bars shift by as much as their distance, so not all can be told apart
+    facts = feature_network_metadata(first)
+    assert facts["test_accuracy"] == f"{score.value:.4f}"
+    assert "not MNIST" in facts["data"]
+    card = (tmp_path / "a.md").read_text(encoding="utf-8")
+    assert "ferrogen train --model features --data FOLDER --out a.safetensors --epochs 3 --seed 5" in card
+    assert "MNIST training images" not in card
+
+    again = train_features(data, tmp_path / "b.safetensors", epochs=3, seed=5)
+    assert again.read_bytes() == first.read_bytes()
+    other = train_features(data, tmp_path / "c.safetensors", epochs=1, seed=6)
+    assert other.read_bytes() != first.read_bytes()
+
+
+def test_bad_arguments_are_named(data: ImageData, tmp_path: Path) -> None:
+    out = tmp_path / "x.safetensors"
+    wide = ImageData(np.zeros((200, 32, 32), np.uint8), data.train_labels[:200], data.test_images, data.test_labels)
+    letters = ImageData(data.train_images, data.train_labels + np.uint8(10), data.test_images, data.test_labels)
+    for argument, call in {
+        "epochs": lambda: train_features(data, out, epochs=0),
+        "out": lambda: train_features(data, tmp_path / "x.pth"),
+        "seed": lambda: train_features(data, out, seed=-1),
+        "data` must hold": lambda: train_features(wide, out),
+        "data` must have labels": lambda: train_features(letters, out),
+    }.items():
+        with pytest.raises(ArgumentError, match=f"`{argument}"):
+            call()
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_unwritable_folder_is_found_before_the_work(data: ImageData, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OutputError, match="Choose a writable folder"):
+        train_features(data, tmp_path / "file" / "x.safetensors", epochs=1000)
