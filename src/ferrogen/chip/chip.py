@@ -243,9 +243,11 @@ class Chip:
         matrices = self.product_matrices([[tile]], point, self.spec.pairs)
         addresses = np.arange(inputs.shape[0], dtype=np.int64) if images is None else images
         largest = self.spec.rows * self.window.high * matrices.drive
+        shares = inputs.to(torch.float32)
         outputs, clipped = analog_product(
-            inputs.to(torch.float32),
+            shares,
             matrices,
+            matrices.electronic_noise(self.spec.periphery, point, shares.abs().mean(dim=0).reshape(1, 1, -1)),
             self.spec.periphery,
             largest if full_scale is None else full_scale,
             point,
@@ -272,22 +274,19 @@ class Chip:
             pairs: differential pairs wanted, from the left.
         """
         shape = (len(grid), self.spec.rows, len(grid[0]) * self.spec.pairs)
-        mean, variance = np.empty(shape, dtype=np.float32), np.empty(shape, dtype=np.float32)
+        mean, variance, total = (np.empty(shape, dtype=np.float32) for _ in range(3))
         for i, row in enumerate(grid):
             for j, number in enumerate(row):
                 read = self.tile(number).product_statistics(point)
                 place = slice(j * self.spec.pairs, (j + 1) * self.spec.pairs)
                 mean[i, :, place] = read.mean[:, 0::2] - read.mean[:, 1::2]
+                total[i, :, place] = read.mean[:, 0::2] + read.mean[:, 1::2]
                 variance[i, :, place] = read.variance[:, 0::2] + read.variance[:, 1::2]
-        drive = self.drive(point)
-        # Shot noise for half of the largest line current: the thermal part dominates it in any case.
-        standing = self.spec.rows * self.window.high * drive
-        noise = self.spec.periphery.amplifier.noise_current(point.multiply_time, point.temperature, standing)
         return ProductMatrices(
             mean=torch.from_numpy(np.ascontiguousarray(mean[:, :, :pairs])),
             variance=torch.from_numpy(np.ascontiguousarray(variance[:, :, :pairs])),
-            drive=drive,
-            electronic_noise=float(noise),
+            total=torch.from_numpy(np.ascontiguousarray(total[:, :, :pairs])),
+            drive=self.drive(point),
         )
 
     def drive(self, point: OperatingPoint) -> float:

@@ -20,16 +20,16 @@ class OperatingPoint(Spec):
         multiply_voltage: read voltage of the multiply mode at full input [V].
         sampling_time: length of one sampling window [s]; a latent takes two.
         multiply_time: integration time of one product [s].
-        reset_time: how long the cells rest at the multiply voltage after the two windows [s], the products included.
-        At the
-            low voltage traps empty: this is what erases the memory between latents. None: as long as the sampling time.
+        reset_time: how long the cells rest at the multiply voltage after the two windows [s], the products included. At
+            the low voltage traps empty: this erases the memory between latents. None: as long as the sampling time,
+            but at least five products.
         temperature: [K].
     """
 
     sample_voltage: float = 1.2
     multiply_voltage: float = 0.1
     sampling_time: float = 1e-3
-    multiply_time: float = 1e-5
+    multiply_time: float = 1e-4
     reset_time: float | None = None
     temperature: float = 300.0
 
@@ -52,7 +52,9 @@ class OperatingPoint(Spec):
     @property
     def reset(self) -> float:
         """The reset time in force [s]."""
-        return self.sampling_time if self.reset_time is None else self.reset_time
+        if self.reset_time is not None:
+            return self.reset_time
+        return max(self.sampling_time, 5.0 * self.multiply_time)
 
     @classmethod
     def for_card(cls, card: DeviceCard, **changes: float | None) -> Self:

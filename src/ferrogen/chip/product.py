@@ -25,14 +25,26 @@ class ProductMatrices:
     Attributes:
         mean: differential conductance [S], shape ``(row_tiles, rows, pairs)``, float32.
         variance: of it, from product to product [S^2], same shape.
+        total: sum of a pair's two conductances [S], same shape.
         drive: current per conductance at full input [V] (V0 sinh(Vmax / V0)).
-        electronic_noise: rms of the amplifier, for a pair, [A].
     """
 
     mean: torch.Tensor
     variance: torch.Tensor
+    total: torch.Tensor
     drive: float
-    electronic_noise: float
+
+    def electronic_noise(self, periphery: Periphery, point: OperatingPoint, mean_input: torch.Tensor) -> torch.Tensor:
+        """Return the rms noise [A] that amplifier and shot noise add to every conversion, ``(row_tiles, 1, pairs)``.
+
+        Args:
+            periphery: circuits.
+            point: operating point.
+            mean_input: mean of the inputs' magnitude, which sets the shot noise, ``(row_tiles, 1, rows)``.
+        """
+        standing = torch.bmm(mean_input, self.total) * self.drive
+        noise = periphery.multiply_amplifier.noise_current(point.multiply_time, point.temperature, standing.numpy())
+        return torch.from_numpy(noise.astype(np.float32))
 
 
 def split_rows(x: torch.Tensor, row_tiles: int, rows: int) -> torch.Tensor:
@@ -54,6 +66,7 @@ def drive_inputs(x: torch.Tensor, periphery: Periphery, voltage: float, characte
 def analog_product(
     x: torch.Tensor,
     matrices: ProductMatrices,
+    electronic_noise: torch.Tensor,
     periphery: Periphery,
     full_scale: float,
     point: OperatingPoint,
@@ -67,6 +80,7 @@ def analog_product(
     Args:
         x: inputs in [-1, 1], shape ``(batch, features)``, float32.
         matrices: of the layer at this operating point.
+        electronic_noise: of its conversions (:meth:`ProductMatrices.electronic_noise`) [A].
         periphery: circuits.
         full_scale: of integrator and converter [A].
         point: operating point.
@@ -80,7 +94,7 @@ def analog_product(
     row_tiles, rows, pairs = matrices.mean.shape
     seen = split_rows(drive_inputs(x, periphery, point.multiply_voltage, characteristic_voltage), row_tiles, rows)
     current = torch.bmm(seen, matrices.mean).mul_(matrices.drive)
-    variance = torch.bmm(seen.square(), matrices.variance).mul_(matrices.drive**2).add_(matrices.electronic_noise**2)
+    variance = torch.bmm(seen.square(), matrices.variance).mul_(matrices.drive**2).add_(electronic_noise.square())
     normals = torch.from_numpy(addressed_normals(noise_key, images, row_tiles * pairs))
     current += normals.reshape(x.shape[0], row_tiles, pairs).transpose(0, 1) * variance.sqrt_()
     return digitise(current, periphery, full_scale)
@@ -96,12 +110,12 @@ def digitise(current: torch.Tensor, periphery: Periphery, full_scale: float) -> 
 def cell_product(  # noqa: D417 (the arguments it shares are described once)
     x: torch.Tensor,
     conductances: torch.Tensor,
+    electronic_noise: torch.Tensor,
     periphery: Periphery,
     full_scale: float,
     point: OperatingPoint,
     characteristic_voltage: float,
     drive: float,
-    electronic_noise: float,
     *,
     noise_key: np.uint64,
     images: NDArray[np.int64],
@@ -113,7 +127,6 @@ def cell_product(  # noqa: D417 (the arguments it shares are described once)
         conductances: differential conductance [S] of every cell in every image's read, ``(batch, row_tiles, rows,
         pairs)``.
         drive: as in :class:`ProductMatrices` [V].
-        electronic_noise: as there [A].
     """
     batch, row_tiles, rows, pairs = conductances.shape
     seen = split_rows(drive_inputs(x, periphery, point.multiply_voltage, characteristic_voltage), row_tiles, rows)

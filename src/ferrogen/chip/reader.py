@@ -100,7 +100,11 @@ def window_reader(
     schedule = chip_schedule(point, samples=True, observe="windows")
     to_one, to_zero = (part[kept] for part in tile.event_means(population, schedule, point.temperature))
     drive = float(effective_voltage(point.sample_voltage, tile.card.characteristic_voltage.value))
-    sign = np.repeat(np.tile([1.0, -1.0], columns // 2), np.diff(starts))
+    # Every other pair of a reading is turned round: trained weights are not symmetric, and what skew the positive lines have
+    # in common would survive the difference with the negative ones.
+    polarity = np.tile([1.0, -1.0], columns // 2).reshape(readings, pairs_per_reading, 2)
+    polarity[:, 1::2] *= -1.0
+    sign = np.repeat(polarity.ravel(), np.diff(starts))
     steps = drive * sign * tile.steps(population)[kept]
     mean, variance = scheduled_difference_moments(to_one, to_zero)
     share = steps**2 * variance
@@ -118,7 +122,7 @@ def window_reader(
     lines = drive * population.conductance(tile.state.switched_fraction).sum(axis=0)[:columns]
     standing = lines.reshape(readings, -1).sum(axis=1)
     # Two windows are subtracted: the noise of one counts twice; its shot noise is that of all lines' currents.
-    amplifier = tile.spec.periphery.amplifier
+    amplifier = tile.spec.periphery.sample_amplifier
     electronic = np.sqrt(2.0) * amplifier.noise_current(point.sampling_time, point.temperature, standing)
     return WindowReader(
         offset=per_reading(steps * mean),

@@ -20,7 +20,8 @@ from ferrogen.chip.spec import ChipSpec
 from ferrogen.core.streams import Purpose, Streams
 from ferrogen.device.card import DeviceCard
 from ferrogen.device.rtn.closed_form import scheduled_moments
-from ferrogen.device.rtn.windows import Schedule, window_sums
+from ferrogen.device.rtn.schedule import Schedule
+from ferrogen.device.rtn.windows import window_sums
 
 # A trap with fewer expected moves than one in so many cycles keeps its state for a run; others are fresh in every
 # product.

@@ -22,7 +22,8 @@ class Periphery:
 
     Attributes:
         dac: word-line driver of the multiply mode.
-        amplifier: of every bit-line pair, in both modes.
+        multiply_amplifier: of every bit-line pair in the multiply mode: nanoamperes, so a high gain.
+        sample_amplifier: of every bit-line pair in the sample mode, whose lines carry microamperes.
         integrator: of every bit-line pair, in both modes.
         multiply_adc: converter of the multiply mode.
         sample_adc: converter of the sample mode (slower, so it can afford more bits).
@@ -30,7 +31,8 @@ class Periphery:
     """
 
     dac: AnyDAC = field(default_factory=DAC)
-    amplifier: AnyAmplifier = field(default_factory=Amplifier)
+    multiply_amplifier: AnyAmplifier = field(default_factory=lambda: Amplifier(feedback_resistance=1e7))
+    sample_amplifier: AnyAmplifier = field(default_factory=lambda: Amplifier(feedback_resistance=1e6))
     integrator: AnyIntegrator = field(default_factory=Integrator)
     multiply_adc: AnyADC = field(default_factory=ADC)
     sample_adc: AnyADC = field(default_factory=lambda: ADC(bits=10))
@@ -41,7 +43,8 @@ class Periphery:
         """Return a periphery that adds nothing and loses nothing."""
         return cls(
             dac=IdealDAC(),
-            amplifier=IdealAmplifier(),
+            multiply_amplifier=IdealAmplifier(),
+            sample_amplifier=IdealAmplifier(),
             integrator=IdealIntegrator(),
             multiply_adc=IdealADC(),
             sample_adc=IdealADC(),

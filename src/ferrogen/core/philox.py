@@ -19,7 +19,7 @@ _W0 = np.uint64(0x9E3779B9)
 _W1 = np.uint64(0xBB67AE85)
 _MASK = np.uint64(0xFFFFFFFF)
 _SHIFT = np.uint64(32)
-_INV53 = 2.0**-53
+_INV52 = 2.0**-52
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -42,8 +42,8 @@ def philox(key: np.uint64, high: np.uint64, low: np.uint64) -> tuple[np.uint64, 
 
 @njit(cache=True, nogil=True, inline="always")
 def open_uniform(bits: np.uint64) -> float:
-    """Map 64 random bits to a double in the open interval (0, 1)."""
-    return (np.float64(bits >> np.uint64(11)) + 0.5) * _INV53
+    """Map 64 random bits to a double in the open interval (0, 1); 52 bits, for with 53 the sum could round up to 1."""
+    return (np.float64(bits >> np.uint64(12)) + 0.5) * _INV52
 
 
 @njit(cache=True, nogil=True)
@@ -68,7 +68,7 @@ def addressed_normals(key: np.uint64, rows: NDArray[np.int64], columns: int) -> 
         columns: how many normals each address gets.
 
     Returns:
-        float32 array of shape ``(rows, columns)`` (Box-Muller from 53-bit uniforms).
+        float32 array of shape ``(rows, columns)`` (Box-Muller from 52-bit uniforms).
     """
     out = np.empty((rows.shape[0], columns), dtype=np.float32)
     _fill_normals(key, np.ascontiguousarray(rows, dtype=np.int64), 0, out)

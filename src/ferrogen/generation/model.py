@@ -51,7 +51,7 @@ class VAESpec(Spec):
     """
 
     format: Literal[1] = 1
-    latent: Annotated[int, Field(ge=1, le=512)] = 32
+    latent: Annotated[int, Field(ge=1, le=512)] = 16
     hidden: Annotated[tuple[_Width, ...], Field(min_length=1, max_length=2)] = (512, 512)
     encoder_channels: tuple[_Channels, _Channels, _Channels] = (32, 64, 64)
 

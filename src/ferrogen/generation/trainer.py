@@ -52,14 +52,14 @@ class TrainingSettings(Spec):
         averaging: decay per step of the running average of the decoder's weights, which is what is kept.
     """
 
-    epochs: Annotated[int, Field(ge=1, le=100_000)] = 40
+    epochs: Annotated[int, Field(ge=1, le=100_000)] = 56
     batch: Annotated[int, Field(ge=GROUP, le=4096, multiple_of=GROUP)] = 64
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     learning_rate: _Positive = 2e-3
     encoder_rate: _Positive = 1e-3
     critic_rate: _Positive = 2e-3
     decay_from: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5
-    reconstruction_weight: _Positive = 0.003
+    reconstruction_weight: _Positive = 0.001
     divergence_weight: _Weight = 1.0
     adversarial_weight: _Weight = 1.0
     gradient_penalty: _Weight = 2.0
@@ -90,15 +90,11 @@ class Trainer:
         adversarial = settings.adversarial_weight > 0.0
         decoder_betas = _ADVERSARIAL_BETAS if adversarial else _BETAS
         self.optimisers = {
-            "encoder": torch.optim.Adam(self.model.encoder.parameters(), settings.encoder_rate, _BETAS),
-            "decoder": torch.optim.Adam(
-                self.model.decoder.parameters(), settings.learning_rate, decoder_betas
-            ),
+            "encoder": _adam(self.model.encoder, settings.encoder_rate, _BETAS),
+            "decoder": _adam(self.model.decoder, settings.learning_rate, decoder_betas),
         }
         if adversarial:
-            self.optimisers["critic"] = torch.optim.Adam(
-                self.critic.parameters(), settings.critic_rate, _ADVERSARIAL_BETAS
-            )
+            self.optimisers["critic"] = _adam(self.critic, settings.critic_rate, _ADVERSARIAL_BETAS)
         self.rates = {name: optimiser.param_groups[0]["lr"] for name, optimiser in self.optimisers.items()}
         self.steps_done = 0
         self.steps_per_epoch = len(images) // settings.batch
@@ -117,9 +113,7 @@ class Trainer:
         weights = self._noisy_weights(generator)
         drawn = critic_loss = fooling = None
         if settings.adversarial_weight > 0.0:
-            drawn = torch.sigmoid(
-                _logits(weights, torch.randn(settings.batch, self.spec.latent, generator=generator))
-            )
+            drawn = torch.sigmoid(_logits(weights, torch.randn(settings.batch, self.spec.latent, generator=generator)))
             critic_loss = self._improve_critic(real, drawn.detach())
             with _frozen(self.critic):
                 fooling = softplus(-self._judge(drawn)).mean()
@@ -165,9 +159,7 @@ class Trainer:
             weight, bias = layer.get_parameter("weight"), layer.get_parameter("bias")
             if self.settings.weight_noise > 0.0:
                 noise = torch.randn(weight.shape, generator=generator)
-                noisy.append(
-                    (weight + self.settings.weight_noise * weight.detach().abs().max() * noise, bias)
-                )
+                noisy.append((weight + self.settings.weight_noise * weight.detach().abs().max() * noise, bias))
             else:
                 noisy.append((weight, bias))
         return noisy
@@ -195,6 +187,10 @@ class Trainer:
         keep = min(self.settings.averaging, self.steps_done / (self.steps_done + 20))
         for kept, new in zip(self.average.parameters(), self.model.decoder.parameters(), strict=True):
             kept.lerp_(new, 1.0 - keep)
+
+
+def _adam(network: torch.nn.Module, rate: float, betas: tuple[float, float]) -> torch.optim.Adam:
+    return torch.optim.Adam(network.parameters(), rate, betas, fused=True)
 
 
 def _logits(weights: list[tuple[Tensor, Tensor]], latents: Tensor) -> Tensor:

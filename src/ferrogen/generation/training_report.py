@@ -46,9 +46,7 @@ def write_curves(folder: Path, curves: NDArray[np.float64], steps_per_epoch: int
         writer = csv.writer(file)
         writer.writerow(["step", "epoch", *CURVES])
         for step, *values in curves.tolist():
-            writer.writerow(
-                [int(step), f"{step / steps_per_epoch:.3f}", *(f"{value:.6g}" for value in values)]
-            )
+            writer.writerow([int(step), f"{step / steps_per_epoch:.3f}", *(f"{value:.6g}" for value in values)])
     epochs = curves[:, 0] / steps_per_epoch
     figure = Figure(figsize=(9, 3.5), layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -66,7 +64,7 @@ def write_curves(folder: Path, curves: NDArray[np.float64], steps_per_epoch: int
     figure.savefig(folder / "curves.png", dpi=150)
 
 
-def test_nats(model: VAE, images: NDArray[np.uint8]) -> float:
+def reconstruction_nats(model: VAE, images: NDArray[np.uint8]) -> float:
     """Return the mean reconstruction error of images coded by their mean latents, in nats per image."""
     total = 0.0
     with torch.no_grad():
@@ -79,18 +77,13 @@ def test_nats(model: VAE, images: NDArray[np.uint8]) -> float:
     return total / len(images)
 
 
-test_nats.__test__ = False  # type: ignore[attr-defined]  # not a test, though named like one
-
-
 def draw_images(model: VAE, count: int, seed: int) -> NDArray[np.float32]:
     """Draw images from ideal standard-normal latents, digitally.
 
     Returns:
         float32, shape ``(count, 28, 28)``, values in [0, 1].
     """
-    normals = (
-        Streams(seed).generator(Purpose.IDEAL_LATENT).standard_normal((count, model.spec.latent), np.float32)
-    )
+    normals = Streams(seed).generator(Purpose.IDEAL_LATENT).standard_normal((count, model.spec.latent), np.float32)
     with torch.no_grad():
         images: NDArray[np.float32] = model.decoder(torch.from_numpy(normals)).numpy()
     return images.reshape(count, SIDE, SIDE)
@@ -114,21 +107,15 @@ def digit_figures(model: VAE, data: ImageData, seed: int) -> dict[str, str]:
     precision, recall = precision_recall(drawn.features, real.features)
     shares = np.bincount(drawn.probabilities.argmax(1), minlength=10) / JUDGED_IMAGES
     return {
-        "Frechet distance to the test images": str(
-            frechet_distance(drawn.features, real.features, seed=seed)
-        ),
-        "the same for 10,000 training images (floor)": str(
-            frechet_distance(train.features, real.features, seed=seed)
-        ),
+        "Frechet distance to the test images": str(frechet_distance(drawn.features, real.features, seed=seed)),
+        "the same for 10,000 training images (floor)": str(frechet_distance(train.features, real.features, seed=seed)),
         "Precision": str(precision),
         "Recall": str(recall),
         "Rarest and most frequent digit": f"{100 * shares.min():.1f} % and {100 * shares.max():.1f} %",
     }
 
 
-def write_model_card(
-    path: Path, model: VAE, settings: TrainingSettings, data: ImageData, data_sha256: str
-) -> None:
+def write_model_card(path: Path, model: VAE, settings: TrainingSettings, data: ImageData, data_sha256: str) -> None:
     """Write the model card: what it is, data and licence, figures, how it was made.
 
     On MNIST the figures are those of :func:`digit_figures`; on other data only the reconstruction is given,
@@ -143,7 +130,7 @@ def write_model_card(
     """
     mnist = data_sha256 == MNIST_SHA256
     figures = {
-        "Reconstruction of the test images": f"{test_nats(model, data.test_images):.1f} nats an image"
+        "Reconstruction of the test images": f"{reconstruction_nats(model, data.test_images):.1f} nats an image"
         f" (n = {len(data.test_images)})"
     }
     if mnist:

@@ -23,7 +23,7 @@ Fidelity = Literal["statistical", "cell"]
 class AnalogLinear:
     """One linear layer programmed on a chip.
 
-    Made by :func:`map_linear`. ``input_scale`` and ``full_scale`` are set by :meth:`calibrate`.
+    Made by :func:`map_linear`. ``input_scale``, ``full_scale`` and ``noise`` are set by :meth:`calibrate`.
 
     Attributes:
         grid: tile numbers, ``grid[row tile][column tile]``.
@@ -32,6 +32,7 @@ class AnalogLinear:
         inputs: number of inputs.
         input_scale: input value that drives a word line fully.
         full_scale: of integrator and converter [A].
+        noise: rms electronic noise of every conversion [A], shape ``(row_tiles, 1, outputs)``.
     """
 
     chip: Chip
@@ -41,6 +42,7 @@ class AnalogLinear:
     inputs: int
     input_scale: float = 1.0
     full_scale: float = 1.0
+    noise: torch.Tensor = field(default_factory=lambda: torch.zeros(1, 1, 1))
     _matrices: tuple[OperatingPoint, ProductMatrices] | None = field(default=None, repr=False)
 
     @property
@@ -64,6 +66,7 @@ class AnalogLinear:
         row_tiles, rows, _ = matrices.mean.shape
         padded = torch.nn.functional.pad(x / self.input_scale, (0, row_tiles * rows - x.shape[1]))
         shares = padded.reshape(x.shape[0], row_tiles, rows).transpose(0, 1)
+        self.noise = matrices.electronic_noise(self.chip.spec.periphery, point, shares.abs().mean(dim=1, keepdim=True))
         current = torch.bmm(shares, matrices.mean) * matrices.drive
         self.full_scale = headroom * max(float(current.abs().max()), 1e-15)
         return self._finish(current.sum(dim=0), matrices.drive)
@@ -93,18 +96,18 @@ class AnalogLinear:
         matrices = self.matrices(point)
         if fidelity == "statistical":
             current, clipped = analog_product(
-                share, matrices, periphery, self.full_scale, point, v0, noise_key=key, images=images
+                share, matrices, self.noise, periphery, self.full_scale, point, v0, noise_key=key, images=images
             )
         else:
             current, clipped = cell_product(
                 share,
                 self._cell_conductances(point, images),
+                self.noise,
                 periphery,
                 self.full_scale,
                 point,
                 v0,
                 matrices.drive,
-                matrices.electronic_noise,
                 noise_key=key,
                 images=images,
             )
@@ -127,7 +130,7 @@ class AnalogLinear:
 
 
 def map_linear(
-    chip: Chip, weight: NDArray[np.float64], bias: NDArray[np.float64], *, samples: bool = False
+    chip: Chip, weight: NDArray[np.float64], bias: NDArray[np.float64], *, sampling_tiles: int = 0
 ) -> AnalogLinear:
     """Program a linear layer onto free tiles of a chip.
 
@@ -135,7 +138,7 @@ def map_linear(
         chip: with enough free tiles.
         weight: shape ``(outputs, inputs)``.
         bias: shape ``(outputs,)``.
-        samples: whether these tiles also serve the sample mode.
+        sampling_tiles: how many of its tiles also serve the sample mode.
 
     Raises:
         CapacityError: not enough tiles.
@@ -149,7 +152,7 @@ def map_linear(
     grid = [numbers[i * column_tiles : (i + 1) * column_tiles] for i in range(row_tiles)]
     for i in range(row_tiles):
         for j in range(column_tiles):
-            chip.program(grid[i][j], coded.targets[i, j], samples=samples)
+            chip.program(grid[i][j], coded.targets[i, j], samples=i * column_tiles + j < sampling_tiles)
     return AnalogLinear(
         chip=chip,
         grid=grid,

@@ -38,7 +38,7 @@ class Features:
     """What the network sees in a set of images.
 
     Attributes:
-        features: float64 ``(n, 64)``, standardised on the training images (mean 0, variance 1 each).
+        features: float64 ``(n, 64)``, standardised (on digits each has mean and variance near 0 and 1).
         probabilities: float64 ``(n, 10)``, softmax class probabilities; rows sum to one.
     """
 

@@ -61,7 +61,7 @@ class Score:
 def _aligned(value: float, low: float, high: float) -> tuple[str, str, str]:
     """Write three numbers with as many decimals as the interval's width supports (two digits of it)."""
     width = high - low
-    if not math.isfinite(width) or width <= _DEGENERATE * max(abs(value), _DEGENERATE):
+    if not math.isfinite(width + value) or width <= _DEGENERATE * max(abs(value), _DEGENERATE):
         return f"{value:.4g}", f"{low:.4g}", f"{high:.4g}"
     decimals = min(12, max(0, 1 - math.floor(math.log10(width))))
     if max(abs(value), abs(low), abs(high)) < 1e-4:

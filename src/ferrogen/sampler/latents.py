@@ -43,7 +43,7 @@ class SamplerSpec:
             mean and variance as a Gaussian (:mod:`ferrogen.chip.reader`).
     """
 
-    pairs_per_latent: int = 1
+    pairs_per_latent: int = 2
     calibration_reads: int = 2048
     smallest_full_scale: float = 1e-10
     resolved_share: float = 0.99
@@ -175,6 +175,11 @@ class LatentSampler:
         start = self.spec.calibration_reads + first
         readings = self._read(range(start, start + count), self.calibration.full_scale)
         return (readings - self.calibration.mean) / self.calibration.deviation
+
+    @property
+    def resolved_traps(self) -> int:
+        """How many traps are followed one by one."""
+        return sum(reader.resolved_traps for reader in self._readers)
 
     def telegraph_share(self) -> float:
         """Return the share of the readings' variance that is telegraph noise; the rest is the amplifier's."""

@@ -97,7 +97,7 @@ def test_bad_arguments_are_named(network: FeatureNetwork, rng: np.random.Generat
     with pytest.raises(ArgumentError, match="`held_out`"):
         prepare_reference(images, network=network, held_out=0)
     prepared = prepare_reference(images, network=network)
-    with pytest.raises(ArgumentError, match="`network`.*left out"):
+    with pytest.raises(ArgumentError, match=r"`network`.*left out"):
         evaluate_images(images, prepared, network=network)
 
 

@@ -35,7 +35,7 @@ def test_distance_to_the_normal_is_that_of_scipy(rng: np.random.Generator) -> No
 
 def test_normals_pass_and_each_defect_is_found(rng: np.random.Generator) -> None:
     normal = latent_statistics(rng.standard_normal((4000, 16)), lags=(1, 5))
-    targets = {name: 0.0 for name in normal} | {"standard_deviation": 1.0}
+    targets = dict.fromkeys(normal, 0.0) | {"standard_deviation": 1.0}
     for name, score in normal.items():
         margin = 0.25 * (score.high - score.low)  # the coverage study sets the level; this is one draw
         assert score.low - margin <= targets[name] <= score.high + margin, (name, str(score))
@@ -92,7 +92,7 @@ def test_dead_columns_are_left_out_and_noted(rng: np.random.Generator) -> None:
     assert "1 constant column" in found["max_column_correlation"].note
     alive = latent_statistics(np.delete(z, 2, axis=1))
     assert found["max_column_correlation"].value == pytest.approx(alive["max_column_correlation"].value)
-    with pytest.raises(ArgumentError, match="`z`.*Is the sampler running"):
+    with pytest.raises(ArgumentError, match=r"`z`.*Is the sampler running"):
         latent_statistics(np.full((50, 2), 0.1))
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from ferrogen.core.distributions import seed_local, uniform
+from ferrogen.core.distributions import exponential, seed_local, seed_object, uniform
 from ferrogen.core.errors import argument_error
 
 
@@ -33,10 +33,10 @@ def _fill_traces(
         moves = -math.expm1(-rate * interval)
         leave_zero = p * moves
         leave_one = (1.0 - p) * moves
-        # 1 / ln(1 - leave); zero where the state is left for certain at the next step
-        scale_zero = 1.0 / math.log1p(-leave_zero) if 0.0 < leave_zero < 1.0 else 0.0
-        scale_one = 1.0 / math.log1p(-leave_one) if 0.0 < leave_one < 1.0 else 0.0
-        seed_local(state, key, trap_address[trap], np.uint64(0))
+        # -1 / ln(1 - leave): mean of the exponential whose floor is the geometric dwell; 0 if left for certain
+        scale_zero = -1.0 / math.log1p(-leave_zero) if 0.0 < leave_zero < 1.0 else 0.0
+        scale_one = -1.0 / math.log1p(-leave_one) if 0.0 < leave_one < 1.0 else 0.0
+        seed_local(state, seed_object(key, trap_address[trap]), 0)
         occupied = uniform(state) < p
         k = 0
         while k < steps:
@@ -44,7 +44,7 @@ def _fill_traces(
             if leave <= 0.0:
                 end = steps
             else:
-                dwell = math.floor(math.log(uniform(state)) * (scale_one if occupied else scale_zero)) + 1.0
+                dwell = math.floor(exponential(state) * (scale_one if occupied else scale_zero)) + 1.0
                 end = steps if dwell >= steps - k else k + int(dwell)
             value = np.uint8(1) if occupied else np.uint8(0)
             for j in range(k, end):

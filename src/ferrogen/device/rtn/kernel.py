@@ -1,0 +1,296 @@
+"""The compiled loops of the window sampler: following a trap switch by switch, or counting its points.
+
+Why this is exact, and how a cycle is reached without its past, is told in :mod:`ferrogen.device.rtn.windows`.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from ferrogen.core.distributions import (
+    POISSON_PLAN,
+    beta_integer,
+    exponential,
+    poisson,
+    prepare_poisson,
+    seed_local,
+    seed_object,
+    uniform,
+)
+
+# Expected points a cycle from which counting them is cheaper than following the trap.
+_COUNTED_FROM = 100.0
+# Blocks of a followed trap have 2**3 cycles, more if it is slow, and at most 2**32: within a longest block a double
+# still places a switch to a millionth of a cycle.
+_SHORTEST_BLOCK_LOG2 = 3
+_LONGEST_BLOCK_LOG2 = 32
+# A trap with fewer expected points than this in a longest block counts as frozen: its state is drawn once.
+_FROZEN_BELOW = 1e-6
+# Blocks with a mean of one point or more that are all empty, 200 in a row, have probability exp(-200).
+_LOOK_BACK_LIMIT = 200
+# Where the state of a frozen trap is drawn: a counter that no cycle or block has.
+_FROZEN_COUNTER = 1 << 62
+
+# Rows of the hazard table: what an empty trap, an occupied trap, and one that awaits its block's first point await.
+_EMPTY, _OCCUPIED, _WAITING = 0, 1, 2
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _block_log2(points_per_cycle: float) -> int:
+    """Return log2 of the cycles in a block: about one point or more a block."""
+    if points_per_cycle <= 0.0:
+        return _LONGEST_BLOCK_LOG2
+    needed = int(min(math.ceil(-math.log2(points_per_cycle)), _LONGEST_BLOCK_LOG2))
+    return max(needed, _SHORTEST_BLOCK_LOG2)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _follow(
+    state: NDArray[np.uint64],
+    hazard: NDArray[np.float64],
+    length: int,
+    occupied: int,
+    first: int,
+    stop: int,
+    weight: float,
+    slot: NDArray[np.int64],
+    out: NDArray[np.float64],
+    at: int,
+) -> int:
+    """Follow a trap through a block from its beginning to cycle ``stop``; return its state then (-1: as it entered).
+
+    Until the block's first point the trap keeps the state it entered with; from there on it is followed by its
+    switches. The draws do not depend on that state, nor on ``first`` and ``stop``.
+
+    Args:
+        state: local generator, seeded for this block.
+        hazard: expected events of each phase in each mode, shape ``(3, phases + 1)``; the last column is the cycle's.
+        length: cycles in the block.
+        occupied: the state on entry, or -1 if it is not known (then ``first`` must equal ``stop``).
+        first: first cycle of the block to write.
+        stop: first cycle not to be simulated.
+        weight: of the trap.
+        slot: output slot of each phase, -1 if it is not observed.
+        out: ``(cycles, slots)``, added to.
+        at: cycle of ``out`` that is cycle 0 of the block.
+    """
+    phases = hazard.shape[1] - 1
+    mode = _WAITING
+    cycle = 0
+    phase = 0
+    rest = 1.0  # of the present phase
+    share = 0.0  # of the present phase that was occupied so far
+    left = exponential(state)  # events to be awaited before the next one
+    while True:
+        ahead = hazard[mode, phase] * rest
+        if left < ahead:
+            spent = left / hazard[mode, phase]
+            if occupied == 1:
+                share += spent
+            rest -= spent
+            if mode == _WAITING:
+                occupied = 1 if uniform(state) * hazard[_WAITING, phase] < hazard[_EMPTY, phase] else 0
+            else:
+                occupied = 1 - occupied
+            mode = occupied
+            left = exponential(state)
+            continue
+        left -= ahead
+        if occupied == 1:
+            share += rest
+        if cycle >= first and slot[phase] >= 0:
+            out[at + cycle, slot[phase]] += weight * share
+        share = 0.0
+        rest = 1.0
+        phase += 1
+        if phase < phases:
+            continue
+        phase = 0
+        cycle += 1
+        if cycle >= stop:
+            return -1 if mode == _WAITING else occupied
+        if left >= hazard[mode, phases]:  # nothing happens for some whole cycles
+            quiet = int(min(math.floor(left / hazard[mode, phases]), float(length - cycle)))
+            left -= quiet * hazard[mode, phases]
+            if left < 0.0:
+                left = 0.0
+            if occupied == 1:
+                for k in range(max(cycle, first), min(cycle + quiet, stop)):
+                    for q in range(phases):
+                        if slot[q] >= 0:
+                            out[at + k, slot[q]] += weight
+            cycle += quiet
+            if cycle >= stop:
+                return -1 if mode == _WAITING else occupied
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _count(
+    state: NDArray[np.uint64],
+    to_one: NDArray[np.float64],
+    to_zero: NDArray[np.float64],
+    plans: NDArray[np.float64],
+    slot: NDArray[np.int64],
+    counts: NDArray[np.int64],
+) -> int:
+    """Draw a cycle's points as ``counts[phase] = (n1, n0, end)`` with end -1 for no point; return the cycle's end.
+
+    Drawn before, and apart from, the fractions: a cycle's end must not depend on the state that entered it.
+    """
+    last = -1
+    for phase in range(to_one.shape[0]):
+        if slot[phase] >= 0:
+            n1 = poisson(state, plans[phase, 0])
+            n0 = poisson(state, plans[phase, 1])
+        else:  # only whether there was a point, and the last one's outcome, are needed
+            n1 = 0
+            n0 = 0
+            mean = to_one[phase] + to_zero[phase]
+            if exponential(state) < mean:
+                if uniform(state) * mean < to_one[phase]:
+                    n1 = 1
+                else:
+                    n0 = 1
+        end = -1
+        if n1 + n0 > 0:
+            end = 1 if uniform(state) * (n1 + n0) < n1 else 0
+            last = end
+        counts[phase, 0] = n1
+        counts[phase, 1] = n0
+        counts[phase, 2] = end
+    return last
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _run_followed(
+    own: tuple[np.uint64, np.uint64],
+    state: NDArray[np.uint64],
+    hazard: NDArray[np.float64],
+    first_cycle: int,
+    weight: float,
+    slot: NDArray[np.int64],
+    out: NDArray[np.float64],
+) -> None:
+    """Add one slow or middling trap to its column's ``out``, shape ``(cycles, slots)``."""
+    phases = hazard.shape[1] - 1
+    total = hazard[_WAITING, phases]
+    log2 = _block_log2(total)
+    length = 1 << log2
+    block = first_cycle >> log2
+    occupied = -1
+    look = block
+    while occupied < 0:
+        look -= 1
+        if total * length < _FROZEN_BELOW or block - look > _LOOK_BACK_LIMIT:
+            seed_local(state, own, _FROZEN_COUNTER)
+            occupied = 1 if uniform(state) * total < hazard[_EMPTY, phases] else 0
+            break
+        seed_local(state, own, look)
+        occupied = _follow(state, hazard, length, -1, length, length, weight, slot, out, 0)
+    last_cycle = first_cycle + out.shape[0]
+    while block << log2 < last_cycle:
+        start = block << log2
+        first = max(first_cycle - start, 0)
+        stop = min(last_cycle - start, length)
+        seed_local(state, own, block)
+        end = _follow(state, hazard, length, occupied, first, stop, weight, slot, out, start - first_cycle)
+        if end >= 0:
+            occupied = end
+        block += 1
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _run_counted(
+    own: tuple[np.uint64, np.uint64],
+    state: NDArray[np.uint64],
+    to_one: NDArray[np.float64],
+    to_zero: NDArray[np.float64],
+    plans: NDArray[np.float64],
+    counts: NDArray[np.int64],
+    first_cycle: int,
+    weight: float,
+    slot: NDArray[np.int64],
+    out: NDArray[np.float64],
+) -> None:
+    """Add one fast trap to its column's ``out``, shape ``(cycles, slots)``."""
+    phases = to_one.shape[0]
+    occupied = -1
+    look = first_cycle
+    while occupied < 0:
+        look -= 1
+        seed_local(state, own, look)
+        occupied = _count(state, to_one, to_zero, plans, slot, counts)
+    for k in range(out.shape[0]):
+        seed_local(state, own, first_cycle + k)
+        _count(state, to_one, to_zero, plans, slot, counts)
+        for phase in range(phases):
+            if slot[phase] >= 0:
+                ones = counts[phase, 0] + occupied
+                zeros = counts[phase, 1] + 1 - occupied
+                if zeros == 0:
+                    out[k, slot[phase]] += weight
+                elif ones > 0:
+                    out[k, slot[phase]] += weight * beta_integer(state, ones, zeros)
+            if counts[phase, 2] >= 0:
+                occupied = counts[phase, 2]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def accumulate(
+    key: np.uint64,
+    trap_address: NDArray[np.uint64],
+    starts: NDArray[np.int64],
+    weights: NDArray[np.float64],
+    to_one: NDArray[np.float64],
+    to_zero: NDArray[np.float64],
+    observed: NDArray[np.bool_],
+    first_cycle: int,
+    first_column: int,
+    last_column: int,
+    out: NDArray[np.float64],
+) -> None:
+    """Add weight x occupied fraction of every trap of columns [first, last) to ``out[column, cycle, slot]``."""
+    phases = to_one.shape[1]
+    state = np.empty(2, dtype=np.uint64)
+    counts = np.empty((phases, 3), dtype=np.int64)
+    plans = np.empty((phases, 2, POISSON_PLAN), dtype=np.float64)
+    hazard = np.empty((3, phases + 1), dtype=np.float64)
+    slot = np.full(phases, -1, dtype=np.int64)
+    slots = 0
+    for phase in range(phases):
+        if observed[phase]:
+            slot[phase] = slots
+            slots += 1
+    for column in range(first_column, last_column):
+        for trap in range(starts[column], starts[column + 1]):
+            hazard[:, phases] = 0.0
+            for phase in range(phases):
+                hazard[_EMPTY, phase] = to_one[trap, phase]
+                hazard[_OCCUPIED, phase] = to_zero[trap, phase]
+                hazard[_WAITING, phase] = to_one[trap, phase] + to_zero[trap, phase]
+                for mode in range(3):
+                    hazard[mode, phases] += hazard[mode, phase]
+            own = seed_object(key, trap_address[trap])
+            if hazard[_WAITING, phases] < _COUNTED_FROM:
+                _run_followed(own, state, hazard, first_cycle, weights[trap], slot, out[column])
+                continue
+            for phase in range(phases):
+                if observed[phase]:
+                    prepare_poisson(to_one[trap, phase], plans[phase, 0])
+                    prepare_poisson(to_zero[trap, phase], plans[phase, 1])
+            _run_counted(
+                own,
+                state,
+                to_one[trap],
+                to_zero[trap],
+                plans,
+                counts,
+                first_cycle,
+                weights[trap],
+                slot,
+                out[column],
+            )

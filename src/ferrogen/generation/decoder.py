@@ -1,0 +1,76 @@
+"""A decoder of linear layers on a chip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ferrogen.chip.chip import Chip
+from ferrogen.chip.point import OperatingPoint
+from ferrogen.core.streams import Purpose
+from ferrogen.mapping.layer import AnalogLinear, Fidelity, map_linear
+
+if TYPE_CHECKING:
+    from ferrogen.generation.model import Decoder
+
+_CALIBRATION_LATENTS = 1024
+
+
+@dataclass(slots=True)
+class ChipDecoder:
+    """A decoder whose products run on tiles; bias, ReLU and the last sigmoid are digital.
+
+    Made by :func:`map_decoder`.
+    """
+
+    layers: list[AnalogLinear]
+    point: OperatingPoint
+
+    def __call__(
+        self, latents: torch.Tensor, images: NDArray[np.int64], fidelity: Fidelity = "statistical"
+    ) -> torch.Tensor:
+        """Decode latents ``(n, latent)`` of the given image numbers to pixels ``(n, 784)`` in [0, 1]."""
+        *inner, last = self.layers
+        for layer in inner:
+            latents = torch.relu_(layer(latents, self.point, images, fidelity))
+        return torch.sigmoid_(last(latents, self.point, images, fidelity))
+
+    def calibrate(self, latents: torch.Tensor) -> None:
+        """Set every layer's input and converter ranges from typical latents ``(n, latent)``."""
+        *inner, last = self.layers
+        for layer in inner:
+            latents = torch.relu_(layer.calibrate(latents, self.point))
+        last.calibrate(latents, self.point)
+
+
+def map_decoder(decoder: Decoder, chip: Chip, point: OperatingPoint, *, sampling_tiles: int) -> ChipDecoder:
+    """Program a decoder onto a chip and calibrate its converters with normal latents.
+
+    Args:
+        decoder: linear layers with ReLU between.
+        chip: with enough free tiles.
+        point: operating point, for the calibration and for every later product.
+        sampling_tiles: how many tiles of the largest layer also serve the sample mode.
+
+    Raises:
+        CapacityError: not enough tiles.
+    """
+    pairs = [
+        (layer.weight.detach().double().numpy(), layer.bias.detach().double().numpy())
+        for layer in decoder.layers
+        if isinstance(layer, torch.nn.Linear)
+    ]
+    largest = max(range(len(pairs)), key=lambda k: pairs[k][0].size)
+    layers = [
+        map_linear(chip, weight, bias, sampling_tiles=sampling_tiles if k == largest else 0)
+        for k, (weight, bias) in enumerate(pairs)
+    ]
+    mapped = ChipDecoder(layers, point)
+    generator = chip.streams.generator(Purpose.CALIBRATION)
+    normals = generator.standard_normal((_CALIBRATION_LATENTS, layers[0].inputs), dtype=np.float32)
+    mapped.calibrate(torch.from_numpy(normals))
+    return mapped

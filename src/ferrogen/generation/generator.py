@@ -1,0 +1,129 @@
+"""A generative model on a chip: latents from its noise, pixels from its products."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ferrogen.chip.chip import Chip
+from ferrogen.chip.point import OperatingPoint
+from ferrogen.core.errors import CapacityError, argument_error
+from ferrogen.core.philox import addressed_normals
+from ferrogen.core.streams import Purpose
+from ferrogen.generation.decoder import ChipDecoder, map_decoder
+from ferrogen.generation.model import SIDE, VAE, load_vae
+from ferrogen.mapping.layer import Fidelity
+from ferrogen.sampler.latents import LatentSampler, SamplerSpec
+
+# Images are always computed in aligned blocks of this size: float sums, and with them the codes of the converters, then
+# do not depend on how many images were asked for.
+_BLOCK = 64
+
+Progress = Callable[[int], None]
+"""Called with the number of images done since the last call."""
+
+
+@dataclass(slots=True)
+class ChipGenerator:
+    """A VAE's prior and decoder on one chip at one operating point.
+
+    Image k is the same however it is asked for: its latents and noise are addressed by k.
+
+    Args:
+        model: a VAE, ``"mnist"``, or the path of a weight file.
+        chip: with enough free tiles.
+        point: operating point; the card's default, if not given.
+        sampler_spec: how latents are read.
+        fidelity: of the products: ``statistical``, or ``cell`` (every trap followed; slow).
+
+    Raises:
+        CapacityError: the chip has too few tiles.
+        ValidityError: the point lies outside the card's validity.
+        DataFileError: the weight file cannot be used.
+    """
+
+    model: VAE | str | Path
+    chip: Chip
+    point: OperatingPoint | None = None
+    sampler_spec: SamplerSpec = field(default_factory=SamplerSpec)
+    fidelity: Fidelity = "statistical"
+    vae: VAE = field(init=False)
+    at: OperatingPoint = field(init=False)
+    decoder: ChipDecoder = field(init=False)
+    sampler: LatentSampler = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.vae = self.model if isinstance(self.model, VAE) else load_vae(self.model)
+        self.at = OperatingPoint.for_card(self.chip.device) if self.point is None else self.point
+        self.at.check(self.chip.device)
+        on_a_tile = self.chip.spec.pairs // self.sampler_spec.pairs_per_latent
+        if on_a_tile < 1:
+            raise CapacityError(
+                f"A latent needs {self.sampler_spec.pairs_per_latent} pairs of bit lines, but a tile has"
+                f" {self.chip.spec.pairs}. Use wider tiles, or fewer pairs a latent."
+            )
+        tiles = math.ceil(self.latents / on_a_tile)
+        self.decoder = map_decoder(self.vae.decoder, self.chip, self.at, sampling_tiles=tiles)
+        self.sampler = LatentSampler(self.chip, self.at, self.latents, self.sampler_spec)
+
+    @property
+    def latents(self) -> int:
+        """Numbers an image needs."""
+        return self.vae.spec.latent
+
+    def move(self, point: OperatingPoint) -> None:
+        """Go to another operating point: new calibration of converters and latents, same programmed cells.
+
+        Raises:
+            ValidityError: the point lies outside the card's validity.
+        """
+        point.check(self.chip.device)
+        self.at = point
+        self.decoder.point = point
+        generator = self.chip.streams.generator(Purpose.CALIBRATION)
+        self.decoder.calibrate(torch.from_numpy(generator.standard_normal((1024, self.latents), dtype=np.float32)))
+        self.sampler = LatentSampler(self.chip, point, self.latents, self.sampler_spec)
+
+    def draw_latents(self, first: int, count: int) -> NDArray[np.float32]:
+        """Return the chip's latents of consecutive images, float32 ``(count, latents)``."""
+        return self.sampler.draw(first, count).astype(np.float32)
+
+    def ideal_latents(self, first: int, count: int) -> NDArray[np.float32]:
+        """Return pseudo-random standard normals for the same images, float32 ``(count, latents)``."""
+        key = self.chip.streams.key(Purpose.IDEAL_LATENT)
+        return addressed_normals(key, np.arange(first, first + count, dtype=np.int64), self.latents)
+
+    def images(self, first: int, count: int, progress: Progress | None = None) -> NDArray[np.float32]:
+        """Generate images ``first`` to ``first + count - 1`` on the chip.
+
+        Returns:
+            float32 ``(count, 28, 28)`` in [0, 1].
+
+        Raises:
+            ArgumentError: a negative number, or a count below one.
+        """
+        if first < 0 or count < 1:
+            raise argument_error("count", "be at least 1, and the first image not negative", f"{count} from {first}")
+        start, stop = first // _BLOCK * _BLOCK, -(-(first + count) // _BLOCK) * _BLOCK
+        out = np.empty((stop - start, SIDE, SIDE), dtype=np.float32)
+        for block in range(start, stop, _BLOCK):
+            numbers = np.arange(block, block + _BLOCK, dtype=np.int64)
+            latents = torch.from_numpy(self.draw_latents(block, _BLOCK))
+            with torch.inference_mode():
+                pixels = self.decoder(latents, numbers, self.fidelity)
+            out[block - start : block - start + _BLOCK] = pixels.numpy().reshape(-1, SIDE, SIDE)
+            if progress is not None:
+                progress(max(0, min(block + _BLOCK, first + count) - max(block, first)))
+        return out[first - start : first - start + count]
+
+    def decode_ideally(self, latents: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Decode latents ``(n, latents)`` with the float32 decoder, to images ``(n, 28, 28)``."""
+        with torch.inference_mode():
+            pixels: torch.Tensor = self.vae.decoder(torch.from_numpy(latents))
+        return np.asarray(pixels.numpy().reshape(-1, SIDE, SIDE))

@@ -1,0 +1,57 @@
+"""What a result rests on: operating point, seed, versions, assumptions, literature, counts."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import Any
+
+import ferrogen
+from ferrogen.core.references import references
+from ferrogen.generation.generator import ChipGenerator
+
+
+def provenance(generator: ChipGenerator, images: int) -> dict[str, Any]:
+    """Return the record of a run, ready for JSON.
+
+    Args:
+        generator: after the run.
+        images: how many images were asked for.
+    """
+    chip, sampler = generator.chip, generator.sampler
+    card = chip.device
+    converged = [tile.state.converged.mean() for tile in chip.tiles.values()]
+    return {
+        "ferrogen": ferrogen.__version__,
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("numpy", "numba", "scipy", "torch")},
+        },
+        "seed": chip.seed,
+        "card": card.name,
+        "operating_point": {**generator.at.model_dump(), "reset_time": generator.at.reset},
+        "fidelity": generator.fidelity,
+        "images": images,
+        "chip": {
+            "tiles_programmed": len(chip.tiles),
+            "tile_rows": chip.spec.rows,
+            "tile_columns": chip.spec.columns,
+            "programming_pulses": chip.usage.pulses,
+            "cells_within_tolerance": float(sum(converged) / len(converged)),
+            "periphery": repr(chip.spec.periphery),
+        },
+        "sampler": {
+            "latents_per_image": generator.latents,
+            "cells_per_latent": sampler.cells_per_latent,
+            "calibration_reads": sampler.calibration.reads,
+            "telegraph_share_of_variance": sampler.telegraph_share(),
+            "traps_followed_one_by_one": sampler.resolved_traps,
+            "variance_they_carry": sampler.spec.resolved_share,
+            "clipped_readings": sampler.clipped,
+        },
+        "counts": {key: value for key, value in asdict(chip.usage).items() if key != "pulses"},
+        "chip_time_per_image_s": 2.0 * generator.at.sampling_time + generator.at.reset,
+        "assumed_parameters": card.assumptions(),
+        "sources": [str(references()["koo-2026"]), *card.sources()],
+    }

@@ -1,0 +1,256 @@
+"""One junction of a card, seen through its telegraph noise: the numbers behind ``ferrogen characterise``.
+
+All cells are fully switched on, where a trap's step is its ``amplitude``; the current of a cell is
+I(t) = I0(V) (1 + sum of amplitude x occupied), and "relative" means divided by its mean at that voltage.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferrogen.array.population import CellPopulation, draw_population
+from ferrogen.core.errors import CardError, argument_error
+from ferrogen.core.streams import Purpose, Streams
+from ferrogen.device.card import DeviceCard
+from ferrogen.device.conductance import read_current
+from ferrogen.device.rtn.closed_form import averaging_factor, occupancy, sampled_lorentzian, window_variance
+from ferrogen.device.rtn.traces import occupancy_traces
+
+SPAN_WINDOWS: Final = 1000
+"""A trace shows this many sampling times."""
+
+_TRACE_STEPS = 10_000
+_SPECTRUM_STEPS = 1 << 17
+_SEGMENT = 1 << 14  # 15 half-overlapping segments a spectrum
+_FIRST_BIN = 4  # the Hann window smears the lowest frequencies of a segment into one another
+_TRAPS_AT_ONCE = 64  # bounds the memory of the summed trace
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Junction:
+    """A junction among the ensemble it was drawn with.
+
+    Attributes:
+        card: its device card.
+        seed: of the draw.
+        temperature: [K].
+        population: the ensemble, one row of cells.
+        cell: index of the junction that is shown.
+    """
+
+    card: DeviceCard
+    seed: int
+    temperature: float
+    population: CellPopulation
+    cell: int
+
+    @property
+    def low(self) -> float:
+        """Multiply voltage [V]."""
+        return self.card.default_multiply_voltage
+
+    @property
+    def high(self) -> float:
+        """Sample voltage [V]."""
+        return self.card.default_sample_voltage
+
+    @property
+    def window(self) -> float:
+        """Sampling time [s]."""
+        return self.card.default_sampling_time
+
+    @property
+    def own(self) -> slice:
+        """Which traps of the population are the junction's."""
+        starts = self.population.traps.starts
+        return slice(int(starts[self.cell]), int(starts[self.cell + 1]))
+
+    def rates(self, voltage: float) -> tuple[Array, Array]:
+        """Return (capture rate, emission rate) [1/s] of all traps at ``voltage`` [V]."""
+        return self.population.traps.rates(voltage, self.temperature)
+
+    def weights(self, voltage: float) -> Array:
+        """Return the step of every trap relative to its cell's mean current at ``voltage`` [V]."""
+        traps = self.population.traps
+        mean = 1.0 + self.population.per_cell(traps.amplitude * occupancy(*self.rates(voltage))).ravel()
+        return traps.amplitude / mean[traps.cell]
+
+    def cell_variance(self, voltage: float, duration: float | None = None) -> Array:
+        """Return each cell's variance of the relative current, or of its average over ``duration`` [s].
+
+        Closed form; shape ``(cells,)``.
+        """
+        rates = self.rates(voltage)
+        p = occupancy(*rates)
+        variance = p * (1.0 - p) if duration is None else window_variance(*rates, duration)
+        return self.population.per_cell(self.weights(voltage) ** 2 * variance).ravel()
+
+    def levels(self, count: int = 5) -> list[int]:
+        """Return up to ``count`` programmed levels, from 0 (off) to the highest (on), spaced for a log axis."""
+        top = max(1, round(self.card.programmable_levels.value) - 1)
+        return sorted({0, *(int(k) for k in np.round(np.geomspace(1, top, count - 1)))})
+
+    def level_conductance(self, level: int) -> float:
+        """Return the junction's conductance [S] at a programmed level, traps empty."""
+        share = level / max(1, round(self.card.programmable_levels.value) - 1)
+        return float(self.population.conductance(np.full((1, 1), share))[0, self.cell])
+
+    def level_current(self, level: int, voltage: Array) -> Array:
+        """Return the junction's read current [A] at a programmed level, traps empty."""
+        share = level / max(1, round(self.card.programmable_levels.value) - 1)
+        on, off = (g[0, self.cell] for g in (self.population.on_conductance, self.population.off_conductance))
+        return read_current(voltage, share, on, off, self.card.characteristic_voltage.value)
+
+    def full_current(self, voltage: float) -> float:
+        """Return the junction's current [A] when fully on, traps empty."""
+        return float(self.level_current(max(self.levels()), np.array([voltage]))[0])
+
+
+def draw_junction(card: DeviceCard, seed: int, temperature: float, cells: int) -> Junction:
+    """Draw ``cells`` junctions and choose the one with the median noise.
+
+    The noise that counts is the expected standard deviation, within the time that the traces show, of the relative
+    current at the sample voltage: a trap too slow to switch in that time does not make a cell look noisy.
+
+    Raises:
+        ArgumentError: fewer than 10 cells, or a seed that is none.
+        ValidityError: the temperature lies outside the card's validity.
+        CardError: the card has no traps, so that there is no noise to show.
+    """
+    card.check("temperature", temperature, "temperature")
+    if cells < 10:
+        raise argument_error("cells", "be at least 10", cells)
+    generator = Streams(seed).generator(Purpose.POPULATION)
+    junction = Junction(card, seed, temperature, draw_population(card, 1, cells, generator), 0)
+    span = SPAN_WINDOWS * junction.window
+    capture, emission = junction.rates(junction.high)
+    p = occupancy(capture, emission)
+    seen = p * (1.0 - p) * (1.0 - averaging_factor((capture + emission) * span))
+    noise = junction.population.per_cell(junction.weights(junction.high) ** 2 * seen).ravel()
+    cell = int(np.argsort(noise, kind="stable")[cells // 2])
+    if not noise[cell] > 0.0:
+        raise CardError(
+            f"Card '{card.name}' gives most junctions no telegraph noise at {junction.high:g} V: its"
+            f" `traps_per_cell` is {card.traps_per_cell.value:g}. Characterise a card with traps."
+        )
+    return Junction(card, seed, temperature, junction.population, cell)
+
+
+def relative_trace(junction: Junction, voltage: float, *, address: int) -> tuple[Array, Array]:
+    """Return (time [s], the junction's current over its current with all traps empty) on a grid."""
+    own = junction.own
+    capture, emission = (rate[own] for rate in junction.rates(voltage))
+    interval = SPAN_WINDOWS * junction.window / _TRACE_STEPS
+    key = Streams(junction.seed).key(Purpose.TELEGRAPH_TRACE, address)
+    states = occupancy_traces(key, capture, emission, interval=interval, steps=_TRACE_STEPS)
+    return interval * np.arange(_TRACE_STEPS), 1.0 + junction.population.traps.amplitude[own] @ states
+
+
+@dataclass(frozen=True, slots=True)
+class Spectrum:
+    """A one-sided power spectral density of the relative current, at ``voltage`` [V].
+
+    Attributes:
+        voltage: [V].
+        frequency: centres of logarithmic bins [Hz].
+        sampled: Welch estimate of a sampled trace [1/Hz]; NaN where nothing switched.
+        closed_form: sum of aliased Lorentzians [1/Hz].
+    """
+
+    voltage: float
+    frequency: Array
+    sampled: Array
+    closed_form: Array
+
+
+def binned_welch(signal: Array, interval: float, segment: int) -> tuple[Array, Array]:
+    """Estimate a one-sided spectrum by Welch's method and average it in eight logarithmic bins a decade.
+
+    Args:
+        signal: samples, shape ``(steps,)``.
+        interval: time between them [s].
+        segment: samples a segment (Hann window, half overlap).
+
+    Returns:
+        Frequency [Hz] (geometric mean of a bin) and density [signal^2 / Hz].
+    """
+    from scipy.signal import welch
+
+    frequency, density = welch(signal, fs=1.0 / interval, nperseg=segment, window="hann", detrend="constant")
+    # The last point, the Nyquist frequency itself, has a density of another definition.
+    frequency, density = frequency[_FIRST_BIN:-1], density[_FIRST_BIN:-1]
+    index = np.floor(8.0 * np.log10(frequency / frequency[0]) + 1e-9).astype(np.int64)
+    number = np.bincount(index)
+    kept = number > 0
+    centre = np.exp(np.bincount(index, weights=np.log(frequency))[kept] / number[kept])
+    return centre, np.bincount(index, weights=density)[kept] / number[kept]
+
+
+def spectrum(junction: Junction, voltage: float, *, ensemble: bool, address: int) -> Spectrum:
+    """Sample a trace and set its spectrum beside the closed form.
+
+    Args:
+        junction: what to sample.
+        voltage: [V].
+        ensemble: all cells of the population (mean spectrum of a cell) instead of the junction alone. Their summed
+            relative current is sampled: the cells are independent, so its density is the sum of theirs.
+        address: of the random stream.
+    """
+    own = slice(None) if ensemble else junction.own
+    interval = junction.window / (10.0 if ensemble else 100.0)
+    capture, emission = (rate[own] for rate in junction.rates(voltage))
+    weights = junction.weights(voltage)[own]
+    key = Streams(junction.seed).key(Purpose.TELEGRAPH_TRACE, address)
+    signal = np.zeros(_SPECTRUM_STEPS)
+    for first in range(0, weights.shape[0], _TRAPS_AT_ONCE):
+        part = slice(first, first + _TRAPS_AT_ONCE)
+        addresses = np.arange(first, first + weights[part].shape[0], dtype=np.uint64)
+        states = occupancy_traces(
+            key, capture[part], emission[part], interval=interval, steps=_SPECTRUM_STEPS, trap_address=addresses
+        )
+        for weight, state in zip(weights[part], states, strict=True):
+            signal += weight * state
+    frequency, density = binned_welch(signal, interval, _SEGMENT)
+    lines = sampled_lorentzian(frequency[:, None], capture, emission, interval)
+    share = 1.0 / junction.population.columns if ensemble else 1.0
+    density[density < 1e-12 * np.max(density, initial=0.0)] = np.nan  # rounding of a trace that never moved
+    density[density == 0.0] = np.nan
+    return Spectrum(voltage, frequency, share * density, share * (lines @ weights**2))
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """Ensemble averages over all traps, one entry a voltage.
+
+    Attributes:
+        voltage: [V].
+        occupancy: mean probability that a trap is occupied.
+        variance: mean of p (1 - p).
+    """
+
+    voltage: Array
+    occupancy: Array
+    variance: Array
+
+
+def activity(junction: Junction, voltages: Array) -> Activity:
+    """Return how occupied and how active the ensemble's traps are at each voltage [V]."""
+    p = np.array([occupancy(*junction.rates(float(voltage))) for voltage in voltages])
+    return Activity(voltages, p.mean(axis=1), (p * (1.0 - p)).mean(axis=1))
+
+
+def active_share(junction: Junction, voltage: float) -> float:
+    """Return the share of all traps that are occupied 10 % to 90 % of the time at ``voltage`` [V]."""
+    p = occupancy(*junction.rates(voltage))
+    return float(np.mean((p >= 0.1) & (p <= 0.9)))
+
+
+def averaged_noise(junction: Junction, voltage: float, durations: Array) -> Array:
+    """Return the ensemble's rms deviation of the window-averaged relative current, for each duration [s]."""
+    return np.array([np.sqrt(junction.cell_variance(voltage, float(t)).mean()) for t in durations])

@@ -1,0 +1,175 @@
+"""One look for all figures: Agg through the object-oriented API, no pyplot, no state left behind.
+
+Matplotlib is imported inside the functions, so that importing this module is quick. Colours: Okabe and Ito, "Color
+universal design" (2008), eight colours that colour-blind readers can tell apart.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from ferrogen.core.errors import argument_error
+from ferrogen.core.files import atomic_path
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+    from matplotlib.figure import Figure, SubFigure
+
+    from ferrogen.device.card import DeviceCard
+
+BLUE: Final = "#0072B2"
+ORANGE: Final = "#D55E00"
+GREEN: Final = "#009E73"
+PINK: Final = "#CC79A7"
+SKY: Final = "#56B4E9"
+AMBER: Final = "#E69F00"
+INK: Final = "#222222"
+GREY: Final = "#6E6E6E"
+
+PALETTE: Final = (BLUE, ORANGE, GREEN, PINK, SKY, AMBER)
+"""Colours for series without an order."""
+
+LOW: Final = BLUE
+HIGH: Final = ORANGE
+"""The two read voltages have these colours in every figure."""
+
+DPI: Final = 150
+
+_STYLE: Final[dict[str, Any]] = {
+    "font.size": 10.0,
+    "axes.titlesize": 10.5,
+    "axes.titlelocation": "left",
+    "axes.labelsize": 10.0,
+    "axes.edgecolor": GREY,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.formatter.limits": (-4, 5),
+    "grid.color": "#E4E4E4",
+    "grid.linewidth": 0.7,
+    "xtick.color": GREY,
+    "ytick.color": GREY,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.labelsize": 9.0,
+    "ytick.labelsize": 9.0,
+    "text.color": INK,
+    "legend.fontsize": 9.0,
+    "legend.frameon": False,
+    "legend.handlelength": 2.2,
+    "lines.linewidth": 1.6,
+    "hatch.linewidth": 0.6,
+    "hatch.color": "#9A9A9A",
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "path.simplify": True,
+    "agg.path.chunksize": 20000,
+}
+
+
+@contextlib.contextmanager
+def styled() -> Iterator[None]:
+    """Apply the style while figures are made and saved; matplotlib's own settings come back afterwards.
+
+    Whatever a ``matplotlibrc`` on the machine says is set aside: figures look the same everywhere.
+    """
+    import matplotlib as mpl
+    from matplotlib import rcParamsDefault
+
+    # Backend choice is not part of the look, and touching it would import pyplot.
+    plain = {key: value for key, value in rcParamsDefault.items() if not key.startswith(("backend", "interactive"))}
+    with mpl.rc_context():
+        mpl.rcParams.update(plain)
+        mpl.rcParams.update(_STYLE)
+        yield
+
+
+def new_figure(width: float, height: float, *, constrained: bool = True) -> Figure:
+    """Return an empty figure of ``width`` x ``height`` inches on an Agg canvas; call it inside :func:`styled`."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained" if constrained else None)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG, whole or not at all; equal figures give equal bytes.
+
+    Raises:
+        ArgumentError: the path does not end in ``.png``.
+        OutputError: the folder cannot be written.
+    """
+    if path.suffix.lower() != ".png":
+        raise argument_error("path", "end in .png", f"'{path}'")
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format="png", metadata={"Software": None})
+
+
+def sequential(count: int) -> list[str]:
+    """Return ``count`` colours, dark to light, for series with an order (cividis without its palest end)."""
+    from matplotlib import colormaps
+    from matplotlib.colors import to_hex
+
+    return [to_hex(colormaps["cividis"](0.86 * k / max(count - 1, 1))) for k in range(count)]
+
+
+def si_scale(largest: float, unit: str) -> tuple[float, str]:
+    """Return (factor, unit with SI prefix) that bring ``largest`` to 1 ... 1000, for a whole axis.
+
+    >>> si_scale(2e-9, "A")
+    (1000000000.0, 'nA')
+    """
+    for exponent, prefix in ((9, "G"), (6, "M"), (3, "k"), (0, ""), (-3, "m"), (-6, "µ"), (-9, "n"), (-12, "p")):
+        if abs(largest) >= 0.9999995 * 10.0**exponent:
+            return 10.0**-exponent, f"{prefix}{unit}"
+    return 1e15, f"f{unit}"
+
+
+def si_ticks(axis: Axis, unit: str) -> None:
+    """Label the decades of a logarithmic axis with SI prefixes ("1 ms", "10 ms"), the minor ticks not at all."""
+    from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
+
+    axis.set_major_locator(LogLocator(numticks=8))
+    axis.set_major_formatter(EngFormatter(unit=unit))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def mark_voltages(axes: Axes, low: float, high: float) -> None:
+    """Mark multiply and sample voltage [V] by vertical lines, named at the upper edge of the axes."""
+    middle = sum(axes.get_xlim()) / 2.0
+    for voltage, name, colour in ((low, "multiply", LOW), (high, "sample", HIGH)):
+        axes.axvline(voltage, color=colour, linewidth=1.2, linestyle=(0, (4, 2)), zorder=1.5)
+        axes.annotate(
+            f"{name} {voltage:g} V",
+            (voltage, 1.0),
+            xycoords=("data", "axes fraction"),
+            xytext=(0 if voltage < middle else 2, 3),
+            textcoords="offset points",
+            ha="left" if voltage < middle else "center",
+            va="bottom",
+            color=colour,
+            fontsize=8.5,
+        )
+
+
+def headline(figure: Figure | SubFigure, title: str, caption: str, *, footer: str = "") -> None:
+    """Set a bold title above, and a wrapped caption with an optional footer below, all axes of a figure."""
+    figure.suptitle(title, x=0.012, ha="left", fontsize=12.0, fontweight="bold")
+    columns = int(figure.bbox.width / figure.dpi * 14.5)
+    text = "\n".join(part for part in (textwrap.fill(caption, columns), footer) if part)
+    if text:
+        figure.supxlabel(text, x=0.012, ha="left", fontsize=8.5, color=GREY, linespacing=1.3)
+
+
+def card_footer(card: DeviceCard) -> str:
+    """Return the line that says on which card a figure rests, and how much of it is assumed."""
+    return f"Card {card.name}; assumed parameters: {len(card.assumptions())} of {len(card.parameters)}."
