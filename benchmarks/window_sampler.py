@@ -25,7 +25,7 @@ from ferrogen.device.rtn.closed_form import averaging_factor
 from ferrogen.device.rtn.windows import window_sums
 
 OCCUPANCY = 0.3
-EVENTS = (0.01, 0.1, 1.0, 4.0, 10.0, 100.0, 1000.0)
+EVENTS = (0.1, 1.0, 10.0, 20.0, 100.0, 1000.0)
 STEP = 0.05
 STEPS_AT_MOST = 2.0e8
 

@@ -100,8 +100,8 @@ def window_reader(
     schedule = chip_schedule(point, samples=True, observe="windows")
     to_one, to_zero = (part[kept] for part in tile.event_means(population, schedule, point.temperature))
     drive = float(effective_voltage(point.sample_voltage, tile.card.characteristic_voltage.value))
-    # Every other pair of a reading is turned round: trained weights are not symmetric, and what skew the positive lines have
-    # in common would survive the difference with the negative ones.
+    # Every other pair of a reading is turned round: trained weights are not symmetric, and what skew the positive
+    # lines have in common would survive the difference with the negative ones.
     polarity = np.tile([1.0, -1.0], columns // 2).reshape(readings, pairs_per_reading, 2)
     polarity[:, 1::2] *= -1.0
     sign = np.repeat(polarity.ravel(), np.diff(starts))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
-# OpenMP threads spin at barriers by default, which makes a shared machine many times slower. Read when torch is imported.
+# OpenMP threads spin at barriers by default, which makes a shared machine many times slower. Read when torch is
+# imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import typer

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,6 +30,9 @@ SamplingTime = Annotated[
     str | None, typer.Option(help="Length of one sampling window, e.g. '1 ms'.  [default: the card's]")
 ]
 Temperature = Annotated[str | None, typer.Option(help="Temperature, e.g. '300 K' or '85 degC'.  [default: 300 K]")]
+Data = Annotated[Path, typer.Option(help="Folder with the four MNIST-format IDX files, plain or .gz.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the record as JSON instead of a summary.")]
 Threads = Annotated[int, typer.Option(help="Worker threads; results do not depend on it.")]
 
 
@@ -92,3 +98,16 @@ def check_output(folder: Path) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"Output folder '{folder}' is a file. Choose another with --out.")
+
+
+def plain(item: Any) -> dict[str, Any]:
+    """Return a dataclass as plain values for JSON; what is not finite becomes None."""
+    return {
+        key: None if isinstance(value, float) and not math.isfinite(value) else value
+        for key, value in asdict(item).items()
+    }
+
+
+def print_json(value: Any) -> None:
+    """Print ``value`` as JSON on standard output."""
+    typer.echo(json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False))

@@ -27,9 +27,7 @@ def train(
         int | None,
         typer.Option(help="Passes over the training images. Default: that of the shipped weights."),
     ] = None,
-    seed: Annotated[
-        int, typer.Option(help="Addresses all random numbers; equal seeds give equal weights.")
-    ] = 0,
+    seed: Annotated[int, typer.Option(help="Addresses all random numbers; equal seeds give equal weights.")] = 0,
     latent: Annotated[
         int | None, typer.Option(help="Latent dimensions (vae). On the chip each costs a group of junctions.")
     ] = None,

@@ -1,5 +1,7 @@
 """Exact scalar samplers, compiled with numba, that draw from a small local generator seeded by address.
 
+They are inlined where they are used: a call that passes an array costs more than a draw.
+
 The local generator is xoroshiro128++ (Blackman & Vigna, ACM TOMS 47, 36 (2021), doi:10.1145/3460772). An object's
 address gives it 128 Philox bits (:func:`seed_object`); along the object's own counter, its cycles say, each state comes
 from those by the SplitMix64 finaliser (:func:`seed_local`), whose authors recommend it for just that.
@@ -33,7 +35,8 @@ _INV52 = 2.0**-52
 
 
 def _layers(edge: float, area: float, *, normal: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the right ends and the density there of a ziggurat's layers (Marsaglia & Tsang, doi:10.18637/jss.v005.i08).
+    """Return the right ends and the density there of a ziggurat's layers (Marsaglia & Tsang,
+    doi:10.18637/jss.v005.i08).
 
     Every layer has the same area; layer 0 is the base, tail included.
     """
@@ -133,60 +136,62 @@ def normal(state: NDArray[np.uint64]) -> float:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def prepare_poisson(mean: float, plan: NDArray[np.float64]) -> None:
-    """Fill ``plan`` (of length :data:`POISSON_PLAN`) with what :func:`poisson` needs for one mean."""
-    plan[0] = mean
+def prepare_poisson(mean: float, plan: NDArray[np.float64], at: int) -> None:
+    """Fill ``plan[at : at + POISSON_PLAN]`` with what :func:`poisson` needs for one mean."""
+    guide, table = at + _GUIDE, at + _TABLE
+    plan[at] = mean
     if mean < _POISSON_SWITCH:
         term = math.exp(-mean)
         cumulative = term
         k = 0
-        plan[_TABLE] = cumulative
+        plan[table] = cumulative
         while k + 1 < POISSON_PLAN - _TABLE:
             k += 1
             term *= mean / k
             cumulative += term
-            plan[_TABLE + k] = cumulative
+            plan[table + k] = cumulative
             if k > mean and term < 1e-18:
                 break
-        plan[_TABLE + k] = 1.0  # what is left out here has less probability than one uniform
+        plan[table + k] = 1.0  # what is left out here has less probability than one uniform
         k = 0
         for i in range(_GUIDES):
-            while plan[_TABLE + k] < i / _GUIDES:
+            while plan[table + k] < i / _GUIDES:
                 k += 1
-            plan[_GUIDE + i] = k
+            plan[guide + i] = k
         return
     b = 0.931 + 2.53 * math.sqrt(mean)
-    plan[1] = b
-    plan[2] = -0.059 + 0.02483 * b
-    plan[3] = 1.1239 + 1.1328 / (b - 3.4)
-    plan[4] = 0.9277 - 3.6224 / (b - 2.0)
+    plan[at + 1] = b
+    plan[at + 2] = -0.059 + 0.02483 * b
+    plan[at + 3] = 1.1239 + 1.1328 / (b - 3.4)
+    plan[at + 4] = 0.9277 - 3.6224 / (b - 2.0)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
-def poisson(state: NDArray[np.uint64], plan: NDArray[np.float64]) -> int:
-    """Draw from the Poisson distribution for which ``plan`` was prepared.
+def poisson(state: NDArray[np.uint64], plan: NDArray[np.float64], at: int) -> int:
+    """Draw from the Poisson distribution that was prepared at ``plan[at]``.
 
     Inversion with a guide table, or Hoermann's PTRS (Insurance: Mathematics and Economics 12, 39 (1993),
     doi:10.1016/0167-6687(93)90997-4).
     """
-    mean = plan[0]
+    mean = plan[at]
     if mean < _POISSON_SWITCH:
+        guide, table = at + _GUIDE, at + _TABLE
         u = uniform(state)
-        k = int(plan[_GUIDE + int(u * _GUIDES)])
-        while u > plan[_TABLE + k]:
+        k = int(plan[guide + int(u * _GUIDES)])
+        while u > plan[table + k]:
             k += 1
         return k
-    b, a = plan[1], plan[2]
+    b, a = plan[at + 1], plan[at + 2]
     while True:
         u = uniform(state) - 0.5
         v = uniform(state)
         us = 0.5 - abs(u)
         k = int(math.floor((2.0 * a / us + b) * u + mean + 0.43))
-        if us >= 0.07 and v <= plan[4]:
+        if us >= 0.07 and v <= plan[at + 4]:
             return k
         if k < 0 or (us < 0.013 and v > us):
             continue
-        if math.log(v * plan[3] / (a / (us * us) + b)) <= k * math.log(mean) - mean - math.lgamma(k + 1.0):
+        if math.log(v * plan[at + 3] / (a / (us * us) + b)) <= k * math.log(mean) - mean - math.lgamma(k + 1.0):
             return k
 
 

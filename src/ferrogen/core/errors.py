@@ -15,6 +15,10 @@ class ValidityError(ArgumentError):
     """A voltage, time or temperature lies outside the range for which a device card is stated to hold."""
 
 
+class SilentCellsError(ArgumentError):
+    """The cells make no noise at this operating point: there is nothing to sample."""
+
+
 class CardError(FerrogenError, ValueError):
     """A device card is unknown, malformed, or lacks a parameter."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from importlib.metadata import version
 from typing import Any
 
@@ -39,7 +39,11 @@ def provenance(generator: ChipGenerator, images: int) -> dict[str, Any]:
             "tile_columns": chip.spec.columns,
             "programming_pulses": chip.usage.pulses,
             "cells_within_tolerance": float(sum(converged) / len(converged)),
-            "periphery": repr(chip.spec.periphery),
+        },
+        "assumed_circuit": {
+            "note": "tiles, programming and periphery are design choices of ferrogen; the paper's are not public",
+            "programming": repr(chip.spec.programming),
+            **{item.name: repr(getattr(chip.spec.periphery, item.name)) for item in fields(chip.spec.periphery)},
         },
         "sampler": {
             "latents_per_image": generator.latents,

@@ -52,7 +52,7 @@ class TrainingSettings(Spec):
         averaging: decay per step of the running average of the decoder's weights, which is what is kept.
     """
 
-    epochs: Annotated[int, Field(ge=1, le=100_000)] = 56
+    epochs: Annotated[int, Field(ge=1, le=100_000)] = 32
     batch: Annotated[int, Field(ge=GROUP, le=4096, multiple_of=GROUP)] = 64
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     learning_rate: _Positive = 2e-3

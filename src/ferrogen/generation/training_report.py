@@ -22,11 +22,13 @@ from ferrogen.generation.trainer import CURVES, TrainingSettings
 from ferrogen.metrics.features import load_feature_network
 from ferrogen.metrics.frechet import frechet_distance
 from ferrogen.metrics.manifold import precision_recall
+from ferrogen.metrics.nearest import nearest_training_distance
 
 MNIST_SHA256: Final = "741c988805d008ac6e4c904b69001ba184c24b2c540a4ef403f4c71b676cf757"
 """Of the pixels of MNIST's 60,000 training images in their official order."""
 
 JUDGED_IMAGES: Final = 10_000
+_COMPARED: Final = 1_000
 
 _DIGIT_PROTOCOL: Final = f"""\
 Ideal latents, digital products, {JUDGED_IMAGES:,} images; the test images were used after the last step only.
@@ -101,9 +103,14 @@ def digit_figures(model: VAE, data: ImageData, seed: int) -> dict[str, str]:
         Text per figure, each with its 95 % interval and number of images.
     """
     network = load_feature_network("mnist")
-    drawn = network.extract(draw_images(model, JUDGED_IMAGES, seed))
-    real = network.extract(data.test_images.astype(np.float32) / 255.0)
-    train = network.extract(data.train_images[:JUDGED_IMAGES].astype(np.float32) / 255.0)
+    images, train_images, test_images = (
+        draw_images(model, JUDGED_IMAGES, seed),
+        data.train_images.astype(np.float32) / 255.0,
+        data.test_images.astype(np.float32) / 255.0,
+    )
+    drawn, real = network.extract(images), network.extract(test_images)
+    train = network.extract(train_images[:JUDGED_IMAGES])
+    nearest = nearest_training_distance(images[:_COMPARED], train_images, test_images[:_COMPARED]).scores
     precision, recall = precision_recall(drawn.features, real.features)
     shares = np.bincount(drawn.probabilities.argmax(1), minlength=10) / JUDGED_IMAGES
     return {
@@ -111,6 +118,11 @@ def digit_figures(model: VAE, data: ImageData, seed: int) -> dict[str, str]:
         "the same for 10,000 training images (floor)": str(frechet_distance(train.features, real.features, seed=seed)),
         "Precision": str(precision),
         "Recall": str(recall),
+        "Distance to the nearest training image (median, pixels of full scale)": str(
+            nearest["nearest_training_distance"]
+        ),
+        "the same for test images": str(nearest["nearest_held_out_distance"]),
+        "Closer to a training image than 99 % of test images are": str(nearest["close_copies"]),
         "Rarest and most frequent digit": f"{100 * shares.min():.1f} % and {100 * shares.max():.1f} %",
     }
 

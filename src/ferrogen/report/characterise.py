@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -19,18 +18,19 @@ from ferrogen.report.junction import (
     Array,
     Junction,
     Spectrum,
-    active_share,
     activity,
     averaged_noise,
     draw_junction,
     relative_trace,
     spectrum,
+    window_averages,
 )
-from ferrogen.report.style import GREY, card_footer, headline, new_figure, save_figure, styled
+from ferrogen.report.key_figures import draw_key_table, key_figures, quantity
+from ferrogen.report.style import GREY, card_footer, new_figure, save_figure, styled
 from ferrogen.report.tables import Columns, stack_tables, write_csv
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.figure import Figure
 
     Draw = Callable[..., None]
 
@@ -73,7 +73,9 @@ def _traces(junction: Junction) -> tuple[Draw, Columns]:
     traces = {junction.high: high, junction.low: low}
     table: dict[str, Array] = {"time [s]": time}
     for voltage, trace in traces.items():
-        table[f"current at {voltage:g} V [A]"] = junction.full_current(voltage) * trace
+        current = junction.full_current(voltage)
+        table[f"current at {voltage:g} V [A]"] = current * trace
+        table[f"averaged current at {voltage:g} V [A]"] = current * window_averages(trace)
     return lambda figure, **more: panels.draw_traces(figure, junction, time, traces, **more), table
 
 
@@ -104,7 +106,7 @@ def _spectra(junction: Junction) -> tuple[Draw, Columns, dict[str, Any]]:
     table = stack_tables([*(rows("cell", s) for s in cell), *(rows("ensemble mean", s) for s in many)])
     ratio = float(np.nanmedian(many[0].sampled / many[0].closed_form))
     checks = {
-        "sampled_over_closed_form_spectrum": _quantity(ratio, "1", "median over frequency, ensemble, sample voltage")
+        "sampled_over_closed_form_spectrum": quantity(ratio, "1", "median over frequency, ensemble, sample voltage")
     }
     return lambda figure, **more: panels.draw_spectra(figure, junction, cell, many, guide, **more), table, checks
 
@@ -144,94 +146,15 @@ def _averaging(junction: Junction) -> tuple[Draw, Columns]:
     return lambda figure, **more: panels.draw_averaging(figure, junction, durations, noise, **more), table
 
 
-def _quantity(value: float, unit: str, meaning: str) -> dict[str, Any]:
-    return {"value": value if math.isfinite(value) else None, "unit": unit, "meaning": meaning}
-
-
-def _key_figures(junction: Junction) -> dict[str, Any]:
-    low, high, window = junction.low, junction.high, junction.window
-
-    def both(name: str, meaning: str, duration: float | None, *, ensemble: bool) -> dict[str, Any]:
-        values = []
-        for voltage in (low, high):
-            variance = junction.cell_variance(voltage, duration)
-            values.append(math.sqrt(float(variance.mean() if ensemble else variance[junction.cell])))
-        return {
-            f"{name}_at_multiply_voltage": _quantity(values[0], "1", meaning),
-            f"{name}_at_sample_voltage": _quantity(values[1], "1", meaning),
-            f"{name}_suppression": _quantity(
-                values[1] / values[0] if values[0] > 0.0 else math.inf, "1", "sample voltage over multiply voltage"
-            ),
-        }
-
-    own = junction.own
-    return {
-        "multiply_voltage": _quantity(low, "V", "card default"),
-        "sample_voltage": _quantity(high, "V", "card default"),
-        "sampling_time": _quantity(window, "s", "card default"),
-        "cell_traps": _quantity(own.stop - own.start, "1", "traps of the cell that is shown"),
-        "cell_on_conductance": _quantity(junction.level_conductance(max(junction.levels())), "S", "traps empty"),
-        "cell_off_conductance": _quantity(junction.level_conductance(0), "S", "traps empty"),
-        "cell_current_at_multiply_voltage": _quantity(junction.full_current(low), "A", "fully on, traps empty"),
-        "cell_current_at_sample_voltage": _quantity(junction.full_current(high), "A", "fully on, traps empty"),
-        **both("cell_noise", "standard deviation over mean of the current, all frequencies", None, ensemble=False),
-        **both("ensemble_noise", "the same, root mean square over the ensemble", None, ensemble=True),
-        **both("cell_window_noise", "the same, averaged over one sampling time", window, ensemble=False),
-        **both("ensemble_window_noise", "the same, root mean square over the ensemble", window, ensemble=True),
-        "active_traps_at_multiply_voltage": _quantity(
-            active_share(junction, low), "1", "occupied 10 to 90 % of the time"
-        ),
-        "active_traps_at_sample_voltage": _quantity(
-            active_share(junction, high), "1", "occupied 10 to 90 % of the time"
-        ),
-    }
-
-
-def _key_table(figure: SubFigure, key: dict[str, Any]) -> None:
-    def shown(name: str, *, percent: bool = True) -> str:
-        value = key[name]["value"]
-        if value is None:
-            return "none"
-        return f"{100.0 * value:.2g} %" if percent else f"{value:.3g}"
-
-    axes = figure.subplots()
-    axes.set_axis_off()
-    axes.set(xlim=(0.0, 1.0), ylim=(0.0, 1.0))
-    heads = (f"{key['multiply_voltage']['value']:g} V", f"{key['sample_voltage']['value']:g} V", "ratio")
-    rows = [
-        ("noise / mean current, this cell", "cell_noise"),
-        ("  averaged over one sampling time", "cell_window_noise"),
-        (f"noise / mean current, ensemble", "ensemble_noise"),
-        ("  averaged over one sampling time", "ensemble_window_noise"),
-        ("active traps", "active_traps"),
-    ]  # fmt: skip
-    for x, head in zip((0.66, 0.84, 1.0), heads, strict=True):
-        axes.text(x, 0.93, head, ha="right", fontweight="bold")
-    axes.axhline(0.89, color=GREY, linewidth=0.8)
-    for k, (label, name) in enumerate(rows):
-        y = 0.79 - 0.13 * k
-        axes.text(0.0, y, label)
-        axes.text(0.66, y, shown(f"{name}_at_multiply_voltage"), ha="right")
-        axes.text(0.84, y, shown(f"{name}_at_sample_voltage"), ha="right")
-        if f"{name}_suppression" in key:
-            axes.text(1.0, y, shown(f"{name}_suppression", percent=False), ha="right")
-    headline(
-        figure,
-        "Key figures",
-        "Noise: standard deviation from the closed forms. Active: occupied 10 to 90 % of the time.",
-    )
-
-
 def _data_sheet(junction: Junction, draws: dict[str, Draw], key: dict[str, Any], footer: str) -> Figure:
     figure = new_figure(14.6, 21.4)
-    rows = figure.subfigures(4, 1, height_ratios=(5.2, 5.0, 5.2, 5.2), hspace=0.015)
-    first, last = (row.subfigures(1, 2, wspace=0.02) for row in (rows[0], rows[3]))
-    draws["currents"](first[0])
-    draws["traces"](first[1])
-    draws["spectra"](rows[1])
-    draws["trap_times"](rows[2])
-    draws["averaging"](last[0])
-    _key_table(last[1], key)
+    grid = figure.add_gridspec(4, 2, height_ratios=(5.2, 5.0, 5.2, 5.0))
+    draws["currents"](figure.add_subfigure(grid[0, 0]))
+    draws["traces"](figure.add_subfigure(grid[0, 1]))
+    draws["spectra"](figure.add_subfigure(grid[1, :]))
+    draws["trap_times"](figure.add_subfigure(grid[2, :]))
+    draws["averaging"](figure.add_subfigure(grid[3, 0]))
+    draw_key_table(figure.add_subfigure(grid[3, 1]), key)
     figure.suptitle(
         f"{junction.card.title}\nseed {junction.seed}, {junction.temperature:g} K", x=0.008, ha="left",
         fontsize=14, fontweight="bold",
@@ -286,7 +209,7 @@ def characterise_card(
             draw(figure, footer=footer)
             save_figure(figure, staging / f"{name}.png")
             write_csv(staging / f"{name}.csv", table)
-        key = {**_key_figures(junction), **checks}
+        key = {**key_figures(junction), **checks}
         sheet = _data_sheet(junction, {name: draw for name, (draw, _) in made.items()}, key, footer)
         save_figure(sheet, staging / "datasheet.png")
         record: dict[str, Any] = {
@@ -295,10 +218,10 @@ def characterise_card(
             "card": card.name,
             "title": card.title,
             "seed": seed,
-            "temperature": _quantity(temperature, "K", "of traps; the read current of the card does not depend on it"),
+            "temperature": quantity(temperature, "K", "of traps; the read current of the card does not depend on it"),
             "cells": cells,
             "cell": junction.cell,
-            "cell_choice": "median expected standard deviation at the sample voltage within the trace's time",
+            "cell_choice": "median expected deviation among the cells with a visible trap",
             "key_figures": key,
             "assumed_parameters": card.assumptions(),
             "sources": card.sources(),

@@ -118,7 +118,7 @@ def comparison_figure(path: Path, panels: Sequence[tuple[str, NDArray[Any]]], *,
     width = 2 * margin + sum(page.shape[1] for page in pages) + between * (len(pages) - 1)
     body = max(page.shape[0] for page in pages)
     text = textwrap.fill(caption, max(20, int(width / DPI * 14.5))) if caption else ""
-    above = 46 + 24 * max(title.count("\n") + 1 for title, _ in labels)
+    above = 60 + 28 * max(title.count("\n") + 1 for title, _ in labels)
     below = margin + (20 * (text.count("\n") + 1) + 12 if text else 0)
     height = above + body + below
     with styled():
@@ -126,9 +126,10 @@ def comparison_figure(path: Path, panels: Sequence[tuple[str, NDArray[Any]]], *,
         x = margin
         for page, (title, subtitle) in zip(pages, labels, strict=True):
             rows, columns = page.shape
-            figure.figimage(page, x, height - above - rows, cmap="gray", vmin=0, vmax=255)
-            figure.text(x / width, 1.0 - (above - 34) / height, title, fontsize=11, fontweight="bold", va="bottom")
-            figure.text(x / width, 1.0 - (above - 8) / height, subtitle, fontsize=8.5, color=GREY, va="bottom")
+            colours = np.repeat(page[:, :, None], 3, axis=2)  # as they are: a colour map would round them
+            figure.figimage(colours, x, height - above - rows)
+            figure.text(x / width, (height - above + 36) / height, title, fontsize=11, fontweight="bold", va="bottom")
+            figure.text(x / width, (height - above + 8) / height, subtitle, fontsize=8.5, color=GREY, va="bottom")
             x += columns + between
         if text:
             figure.text(margin / width, 14 / height, text, fontsize=8.5, color=GREY, va="bottom", linespacing=1.3)

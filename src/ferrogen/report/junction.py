@@ -6,7 +6,7 @@ I(t) = I0(V) (1 + sum of amplitude x occupied), and "relative" means divided by 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -23,9 +23,10 @@ from ferrogen.device.rtn.traces import occupancy_traces
 SPAN_WINDOWS: Final = 1000
 """A trace shows this many sampling times."""
 
-_TRACE_STEPS = 10_000
-_SPECTRUM_STEPS = 1 << 17
-_SEGMENT = 1 << 14  # 15 half-overlapping segments a spectrum
+_STEPS_A_WINDOW = 10
+_CELL_STEPS = 1 << 17
+_ENSEMBLE_STEPS = 1 << 16  # every trap of a thousand cells is sampled
+_SEGMENTS = 8  # 15 with the half overlap
 _FIRST_BIN = 4  # the Hann window smears the lowest frequencies of a segment into one another
 _TRAPS_AT_ONCE = 64  # bounds the memory of the summed trace
 
@@ -42,13 +43,15 @@ class Junction:
         temperature: [K].
         population: the ensemble, one row of cells.
         cell: index of the junction that is shown.
+        visible_share: share of the ensemble's cells that have a visible trap, see :func:`draw_junction`.
     """
 
     card: DeviceCard
     seed: int
     temperature: float
     population: CellPopulation
-    cell: int
+    cell: int = 0
+    visible_share: float = 0.0
 
     @property
     def low(self) -> float:
@@ -113,10 +116,12 @@ class Junction:
 
 
 def draw_junction(card: DeviceCard, seed: int, temperature: float, cells: int) -> Junction:
-    """Draw ``cells`` junctions and choose the one with the median noise.
+    """Draw ``cells`` junctions and choose one that shows telegraph noise, neither the best nor the worst.
 
-    The noise that counts is the expected standard deviation, within the time that the traces show, of the relative
-    current at the sample voltage: a trap too slow to switch in that time does not make a cell look noisy.
+    A trap is visible if, at the sample voltage, its capture and emission times both lie between 2 and 100 sampling
+    times: a trace of a thousand shows it switch, again and again. Of the cells with a visible trap the one with the
+    median standard deviation is chosen: that expected of averages over one sampling time, within the trace. If no cell
+    has a visible trap, all cells count.
 
     Raises:
         ArgumentError: fewer than 10 cells, or a seed that is none.
@@ -127,29 +132,40 @@ def draw_junction(card: DeviceCard, seed: int, temperature: float, cells: int) -
     if cells < 10:
         raise argument_error("cells", "be at least 10", cells)
     generator = Streams(seed).generator(Purpose.POPULATION)
-    junction = Junction(card, seed, temperature, draw_population(card, 1, cells, generator), 0)
+    junction = Junction(card, seed, temperature, draw_population(card, 1, cells, generator))
     span = SPAN_WINDOWS * junction.window
     capture, emission = junction.rates(junction.high)
     p = occupancy(capture, emission)
-    seen = p * (1.0 - p) * (1.0 - averaging_factor((capture + emission) * span))
+    total = capture + emission
+    seen = p * (1.0 - p) * (averaging_factor(total * junction.window) - averaging_factor(total * span))
     noise = junction.population.per_cell(junction.weights(junction.high) ** 2 * seen).ravel()
-    cell = int(np.argsort(noise, kind="stable")[cells // 2])
-    if not noise[cell] > 0.0:
+    if not np.any(noise > 0.0):
         raise CardError(
-            f"Card '{card.name}' gives most junctions no telegraph noise at {junction.high:g} V: its"
+            f"Card '{card.name}' gives its junctions no telegraph noise at {junction.high:g} V: its"
             f" `traps_per_cell` is {card.traps_per_cell.value:g}. Characterise a card with traps."
         )
-    return Junction(card, seed, temperature, junction.population, cell)
+    slowest, fastest = np.minimum(capture, emission), np.maximum(capture, emission)
+    visible = (1.0 / fastest >= 2.0 * junction.window) & (1.0 / slowest <= 100.0 * junction.window)
+    has_one = junction.population.per_cell(visible.astype(np.float64)).ravel() > 0.0
+    candidates = np.flatnonzero(has_one if np.any(has_one) else noise > 0.0)
+    order = candidates[np.argsort(noise[candidates], kind="stable")]
+    return replace(junction, cell=int(order[order.shape[0] // 2]), visible_share=float(has_one.mean()))
 
 
 def relative_trace(junction: Junction, voltage: float, *, address: int) -> tuple[Array, Array]:
     """Return (time [s], the junction's current over its current with all traps empty) on a grid."""
     own = junction.own
     capture, emission = (rate[own] for rate in junction.rates(voltage))
-    interval = SPAN_WINDOWS * junction.window / _TRACE_STEPS
+    interval, count = junction.window / _STEPS_A_WINDOW, SPAN_WINDOWS * _STEPS_A_WINDOW
     key = Streams(junction.seed).key(Purpose.TELEGRAPH_TRACE, address)
-    states = occupancy_traces(key, capture, emission, interval=interval, steps=_TRACE_STEPS)
-    return interval * np.arange(_TRACE_STEPS), 1.0 + junction.population.traps.amplitude[own] @ states
+    states = occupancy_traces(key, capture, emission, interval=interval, steps=count)
+    steps = np.asarray(junction.population.traps.amplitude[own] @ states, dtype=np.float64)
+    return interval * np.arange(count, dtype=np.float64), 1.0 + steps
+
+
+def window_averages(trace: Array) -> Array:
+    """Return the average of a trace over each sampling time, repeated for every step of it; shape ``(steps,)``."""
+    return np.repeat(trace.reshape(SPAN_WINDOWS, _STEPS_A_WINDOW).mean(axis=1), _STEPS_A_WINDOW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,20 +219,20 @@ def spectrum(junction: Junction, voltage: float, *, ensemble: bool, address: int
         address: of the random stream.
     """
     own = slice(None) if ensemble else junction.own
-    interval = junction.window / (10.0 if ensemble else 100.0)
+    interval, steps = (junction.window / 10.0, _ENSEMBLE_STEPS) if ensemble else (junction.window / 100.0, _CELL_STEPS)
     capture, emission = (rate[own] for rate in junction.rates(voltage))
     weights = junction.weights(voltage)[own]
     key = Streams(junction.seed).key(Purpose.TELEGRAPH_TRACE, address)
-    signal = np.zeros(_SPECTRUM_STEPS)
+    signal = np.zeros(steps)
     for first in range(0, weights.shape[0], _TRAPS_AT_ONCE):
         part = slice(first, first + _TRAPS_AT_ONCE)
         addresses = np.arange(first, first + weights[part].shape[0], dtype=np.uint64)
         states = occupancy_traces(
-            key, capture[part], emission[part], interval=interval, steps=_SPECTRUM_STEPS, trap_address=addresses
+            key, capture[part], emission[part], interval=interval, steps=steps, trap_address=addresses
         )
         for weight, state in zip(weights[part], states, strict=True):
             signal += weight * state
-    frequency, density = binned_welch(signal, interval, _SEGMENT)
+    frequency, density = binned_welch(signal, interval, steps // _SEGMENTS)
     lines = sampled_lorentzian(frequency[:, None], capture, emission, interval)
     share = 1.0 / junction.population.columns if ensemble else 1.0
     density[density < 1e-12 * np.max(density, initial=0.0)] = np.nan  # rounding of a trace that never moved

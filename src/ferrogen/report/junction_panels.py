@@ -8,32 +8,32 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ferrogen.core.units import format_quantity
-from ferrogen.report.junction import SPAN_WINDOWS, Activity, Array, Junction, Spectrum
+from ferrogen.report.junction import Activity, Array, Junction, Spectrum, averaged_noise, window_averages
 from ferrogen.report.style import (
+    DASHES,
+    DOTS,
     GREY,
     HIGH,
     INK,
     LOW,
     PALETTE,
+    end_labels,
     headline,
     mark_voltages,
+    note,
     sequential,
     si_scale,
     si_ticks,
 )
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
     Canvas = Figure | SubFigure
 
 
-def _end_label(axes: Axes, x: float, y: float, text: str, colour: str) -> None:
-    axes.annotate(
-        text, (x, y), xytext=(4, 0), textcoords="offset points", color=colour, va="center", fontsize=8.5,
-        annotation_clip=False,
-    )  # fmt: skip
+def _short(value: float, unit: str) -> str:
+    return format_quantity(float(f"{value:.3g}"), unit).replace(" u", " µ")
 
 
 def draw_currents(
@@ -42,14 +42,15 @@ def draw_currents(
     """Draw (a): read current over voltage for several programmed levels, with the ohmic line of each."""
     axes = figure.subplots()
     top = max(currents)
-    for level, colour in zip(currents, sequential(len(currents)), strict=True):
-        conductance = junction.level_conductance(level)
+    colours = sequential(len(currents))
+    for level, colour in zip(currents, colours, strict=True):
         axes.plot(voltage, currents[level], color=colour)
-        axes.plot(voltage, conductance * voltage, color=colour, linewidth=0.9, linestyle=(0, (2, 2)))
-        text = f"level {level}: {format_quantity(float(f'{conductance:.3g}'), 'S')}"
-        _end_label(axes, float(voltage[-1]), float(currents[level][-1]), text, colour)
+        axes.plot(voltage, junction.level_conductance(level) * voltage, color=colour, linewidth=0.9, linestyle=DOTS)
     axes.set_yscale("log")
     axes.set_xlim(0.0, float(voltage[-1]))
+    axes.set_ylim(*axes.get_ylim())
+    names = [f"level {level}: {_short(junction.level_conductance(level), 'S')}" for level in currents]
+    end_labels(axes, float(voltage[-1]), [float(current[-1]) for current in currents.values()], names, colours)
     si_ticks(axes.yaxis, "A")
     axes.set_xlabel("Read voltage [V]")
     axes.set_ylabel("Read current, traps empty")
@@ -78,21 +79,29 @@ def draw_traces(
     for axes, (voltage, trace), colour in zip(panels, traces.items(), (HIGH, LOW), strict=True):
         empty = junction.full_current(voltage)
         factor, unit = si_scale(empty, "A")
-        axes.plot(seconds * time, factor * empty * trace, drawstyle="steps-post", linewidth=0.7, color=colour)
+        averages = window_averages(trace)
+        for values, width, alpha in ((trace, 0.5, 0.3), (averages, 1.0, 1.0)):
+            axes.plot(
+                seconds * time, factor * empty * values, drawstyle="steps-post", linewidth=width, color=colour,
+                alpha=alpha,
+            )  # fmt: skip
         axes.set_ylim(factor * empty * (low - room), factor * empty * (high + room))
         axes.set_ylabel(f"Current [{unit}]")
-        axes.set_title(
-            f"{voltage:g} V: standard deviation {100.0 * float(trace.std() / trace.mean()):.2g} % of the mean"
-        )
+        before, after = (100.0 * float(values.std() / values.mean()) for values in (trace, averages))
+        moved = bool(np.ptp(trace) > 0.0)
+        says = f"deviation {before:.2g} %, averaged {after:.2g} %" if moved else "no trap switches in this time"
+        axes.set_title(f"{voltage:g} V: {says}")
     panels[-1].set_xlabel(f"Time [{second_unit}]")
-    panels[-1].set_xlim(0.0, float(seconds * time[-1]))
+    panels[-1].set_xlim(0.0, seconds * float(time[-1] + time[1]))
     own = junction.own
     headline(
         figure,
         "b  Telegraph noise",
-        f"Cell {junction.cell}, fully on, {own.stop - own.start} traps: the one with the median noise among"
-        f" {junction.population.columns} drawn, judged by the standard deviation expected at {junction.high:g} V within"
-        f" {SPAN_WINDOWS} sampling times. Same cell and traps above and below; both axes span the same relative range.",
+        f"Pale: every {_short(float(time[1]), 's')}; dark: averaged over {_short(junction.window, 's')}, the sampling"
+        f" time. Cell {junction.cell}, fully on, {own.stop - own.start} traps, the same above and below; both axes span"
+        f" the same relative range. Of {junction.population.columns} cells, {100.0 * junction.visible_share:.0f} %"
+        f" have a trap with times between 2 and 100 sampling times at {junction.high:g} V; this is the one with the"
+        " median deviation among them.",
         footer=footer,
     )
 
@@ -116,23 +125,25 @@ def draw_spectra(
                 item.frequency, item.sampled, "o", markersize=4.5, markerfacecolor="white", markeredgecolor=colour,
                 label=f"{item.voltage:g} V, sampled",
             )  # fmt: skip
+    many.loglog(*guide, color=INK, linewidth=1.2, linestyle=DASHES, label="1/f (McWhorter, nothing fitted)")
+    for axes in (one, many):
         si_ticks(axes.xaxis, "Hz")
         axes.set_xlabel("Frequency")
-    many.loglog(*guide, color=INK, linewidth=1.2, linestyle=(0, (4, 2)), label="1/f, McWhorter, no fit")
     one.set_ylabel("PSD of I / mean(I) [1/Hz]")
     one.set_title("the cell of panel b")
     many.set_title(f"mean of {junction.population.columns} cells")
-    shown = np.concatenate(
-        [np.r_[s.closed_form[s.closed_form > 0], s.sampled[s.sampled > 0]] for s in (*cell, *ensemble)]
-    )
+    shown = np.concatenate([np.r_[s.closed_form, s.sampled] for s in (*cell, *ensemble)])
+    shown = shown[shown > 0.0]
+    silent = [f"{s.voltage:g} V" for s in cell if not np.any(s.sampled > 0.0)]
+    silence = f" At {' and '.join(silent)} none of the cell's traps switched in the sampled trace." if silent else ""
     one.set_ylim(max(float(shown.min()), 1e-11 * float(shown.max())) / 2.0, float(shown.max()) * 3.0)
     many.legend(loc="lower left")
     headline(
         figure,
         "c  Power spectral density",
-        "Circles: Welch estimate of a sampled trace. Lines: sum of the traps' aliased Lorentzians (Machlup 1954) weighted"
-        " with step squared; they level off near the highest frequency because sampling folds faster noise back. Where a"
-        " cell's traps switch only a few times in the trace, circles scatter about the line.",
+        "Circles: Welch estimate of a sampled trace. Lines: sum of the traps' aliased Lorentzians (Machlup 1954),"
+        " weighted with step squared; they level off towards the highest frequency because sampling folds faster noise"
+        f" back. Circles of traps that switch only a few times in the trace stray.{silence}",
         footer=footer,
     )
 
@@ -150,27 +161,22 @@ def draw_trap_times(
     left, right = figure.subplots(1, 2)
     traps = junction.population.traps
     for (trap, (capture, emission)), colour in zip(times.items(), PALETTE[2:], strict=False):
-        name = f"step {100.0 * traps.amplitude[trap]:.2g} %, level {traps.level[trap]:.2f} eV"
+        name = f"blocks {-100.0 * traps.amplitude[trap]:.2g} %, level {traps.level[trap]:.2f} eV"
         left.semilogy(voltage, capture, color=colour, label=name)
-        left.semilogy(voltage, emission, color=colour, linestyle=(0, (4, 2)))
+        left.semilogy(voltage, emission, color=colour, linestyle=DASHES)
     left.axhline(junction.window, color=GREY, linewidth=1.0, linestyle=":")
-    window = format_quantity(junction.window, "s").replace(" u", " µ")
-    left.annotate(
-        f"sampling time {window}", (1.0, junction.window), xycoords=("axes fraction", "data"), xytext=(-2, 3),
-        textcoords="offset points", ha="right", fontsize=8.0, color=GREY,
-    )  # fmt: skip
+    note(left, f"sampling time {_short(junction.window, 's')}", 0.4, junction.window, x_is_share=True)
     si_ticks(left.yaxis, "s")
     low, high = left.get_ylim()
     left.set_ylim(low, high * (high / low) ** 0.28)  # room for the legend above the lines
     left.legend(loc="upper right", title="solid: capture time; dashed: emission time", title_fontsize=8.5)
     left.set_ylabel("Capture, emission time")
-    right.semilogy(ensemble.voltage, ensemble.occupancy, color=INK, linestyle=(0, (4, 2)), label="occupancy p")
-    right.semilogy(ensemble.voltage, ensemble.variance, color=INK, label="noise p (1 - p)")
+    right.semilogy(ensemble.voltage, ensemble.occupancy, color=INK, linestyle=DASHES, label="occupancy p")
+    right.semilogy(ensemble.voltage, ensemble.variance, color=INK, label="activity p (1 - p)")
     right.axhline(0.25, color=GREY, linewidth=1.0, linestyle=":")
-    right.annotate("largest possible noise 0.25", (0.02, 0.25), xycoords=("axes fraction", "data"), xytext=(0, 3),
-                   textcoords="offset points", fontsize=8.0, color=GREY)  # fmt: skip
+    note(right, "largest possible p (1 - p): 0.25", 0.09, 0.25, x_is_share=True)
     right.set_ylim(top=1.0)
-    right.legend(loc="lower right")
+    right.legend(loc="lower center")
     right.set_ylabel("Mean over all traps [1]")
     for axes in (left, right):
         axes.set_xlim(0.0, float(voltage[-1]))
@@ -178,10 +184,10 @@ def draw_trap_times(
         mark_voltages(axes, junction.low, junction.high)
     headline(
         figure,
-        "d  Why it is silent at the low voltage",
-        f"Left: the traps of the cell of panel b that contribute most at {junction.high:g} V. The read voltage pulls a trap's"
-        " level down; where solid and dashed line cross it stands at the electrode's Fermi level and is busy. At a low"
-        " voltage capture is rare and emission at once, so the trap stays empty."
+        "d  Why it is quiet at the low voltage",
+        f"Left: the traps of the cell of panel b that contribute most at {junction.high:g} V. The read voltage pulls a"
+        " trap's level down; where solid and dashed line cross it stands at the electrode's Fermi level and is busiest."
+        " At a low voltage capture is rare and emission quick: the trap stays empty."
         f" Right: all {traps.count} traps of {junction.population.columns} cells.",
         footer=footer,
     )
@@ -191,33 +197,38 @@ def draw_averaging(
     figure: Canvas, junction: Junction, durations: Array, noise: dict[float, Array], *, footer: str = ""
 ) -> None:
     """Draw (e): noise of the window-averaged current over the sampling time, at several voltages."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
     axes = figure.subplots()
-    for (voltage, values), colour in zip(noise.items(), sequential(len(noise)), strict=True):
+    colours = sequential(len(noise))
+    for values, colour in zip(noise.values(), colours, strict=True):
         axes.loglog(durations, 100.0 * values, color=colour)
-        _end_label(axes, float(durations[-1]), 100.0 * float(values[-1]), f"{voltage:g} V", colour)
     top = np.asarray(noise[max(noise)])
     white = 100.0 * top[0] * np.sqrt(durations[0] / durations)
-    axes.loglog(durations, white, color=INK, linewidth=1.2, linestyle=(0, (4, 2)))
+    axes.loglog(durations, white, color=INK, linewidth=1.2, linestyle=DASHES)
     smallest = 100.0 * min(float(values.min()) for values in noise.values())
     largest = 100.0 * max(float(values.max()) for values in noise.values())
     axes.set_ylim(smallest / 2.0, largest * 1.8)
     axes.set_xlim(float(durations[0]), float(durations[-1]))
+    ends = [100.0 * float(values[-1]) for values in noise.values()]
+    end_labels(axes, float(durations[-1]), ends, [f"{voltage:g} V" for voltage in noise], colours)
     at = int(np.argmin(np.abs(np.log(white / np.sqrt(smallest * largest)))))
     axes.annotate("white noise, $1/\\sqrt{T}$", (float(durations[at]), float(white[at])), xytext=(7, 4),
                   textcoords="offset points", fontsize=8.5)  # fmt: skip
     axes.axvline(junction.window, color=GREY, linewidth=1.0, linestyle=":")
-    window = format_quantity(junction.window, "s").replace(" u", " µ")
-    axes.annotate(f"sampling time {window}", (junction.window, 0.0), xycoords=("data", "axes fraction"), xytext=(4, 4),
-                  textcoords="offset points", fontsize=8.0, color=GREY)  # fmt: skip
+    note(axes, f"sampling time {_short(junction.window, 's')}", junction.window, 0.0, y_is_share=True)
     si_ticks(axes.xaxis, "s")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("Sampling time")
-    axes.set_ylabel("Std. of the averaged current / mean [%]")
-    ten = np.interp(np.log([junction.window, 10.0 * junction.window]), np.log(durations), top)
+    axes.set_ylabel("Deviation of the averaged current [% of mean]")
+    ten = averaged_noise(junction, max(noise), np.array([junction.window, 10.0 * junction.window]))
     headline(
         figure,
         "e  What averaging buys",
-        f"Root mean square over {junction.population.columns} cells, closed form. Slow traps do not average out: ten times"
-        f" the sampling time leaves {ten[1] / ten[0]:.2f} of the noise at {max(noise):g} V, where white noise would leave"
-        " 0.32.",
+        f"Root mean square over {junction.population.columns} cells, closed form. Slow traps do not average out: ten"
+        f" times the sampling time leaves {ten[1] / ten[0]:.2f} of the noise at {max(noise):g} V; of white noise it"
+        " would leave 0.32.",
         footer=footer,
     )

@@ -7,8 +7,9 @@ universal design" (2008), eight colours that colour-blind readers can tell apart
 from __future__ import annotations
 
 import contextlib
+import math
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -38,6 +39,9 @@ LOW: Final = BLUE
 HIGH: Final = ORANGE
 """The two read voltages have these colours in every figure."""
 
+DASHES: Final = (0, (4, 2))
+DOTS: Final = (0, (2, 2))
+
 DPI: Final = 150
 
 _STYLE: Final[dict[str, Any]] = {
@@ -62,7 +66,11 @@ _STYLE: Final[dict[str, Any]] = {
     "ytick.labelsize": 9.0,
     "text.color": INK,
     "legend.fontsize": 9.0,
-    "legend.frameon": False,
+    "legend.frameon": True,
+    "legend.framealpha": 1.0,
+    "legend.edgecolor": "white",
+    "legend.fancybox": False,
+    "legend.borderpad": 0.3,
     "legend.handlelength": 2.2,
     "lines.linewidth": 1.6,
     "hatch.linewidth": 0.6,
@@ -84,10 +92,12 @@ def styled() -> Iterator[None]:
     from matplotlib import rcParamsDefault
 
     # Backend choice is not part of the look, and touching it would import pyplot.
-    plain = {key: value for key, value in rcParamsDefault.items() if not key.startswith(("backend", "interactive"))}
+    plain: dict[Any, Any] = {
+        key: value for key, value in rcParamsDefault.items() if not key.startswith(("backend", "interactive"))
+    }
     with mpl.rc_context():
-        mpl.rcParams.update(plain)
-        mpl.rcParams.update(_STYLE)
+        for key, value in (plain | _STYLE).items():
+            mpl.rcParams[key] = value
         yield
 
 
@@ -96,7 +106,9 @@ def new_figure(width: float, height: float, *, constrained: bool = True) -> Figu
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained" if constrained else None)
+    figure = Figure(figsize=(width, height), dpi=DPI)
+    if constrained:
+        figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.06)
     FigureCanvasAgg(figure)
     return figure
 
@@ -147,7 +159,7 @@ def mark_voltages(axes: Axes, low: float, high: float) -> None:
     """Mark multiply and sample voltage [V] by vertical lines, named at the upper edge of the axes."""
     middle = sum(axes.get_xlim()) / 2.0
     for voltage, name, colour in ((low, "multiply", LOW), (high, "sample", HIGH)):
-        axes.axvline(voltage, color=colour, linewidth=1.2, linestyle=(0, (4, 2)), zorder=1.5)
+        axes.axvline(voltage, color=colour, linewidth=1.2, linestyle=DASHES, zorder=1.5)
         axes.annotate(
             f"{name} {voltage:g} V",
             (voltage, 1.0),
@@ -159,6 +171,46 @@ def mark_voltages(axes: Axes, low: float, high: float) -> None:
             color=colour,
             fontsize=8.5,
         )
+
+
+def end_labels(axes: Axes, x: float, heights: Sequence[float], texts: Sequence[str], colours: Sequence[str]) -> None:
+    """Name lines at their right ends, moved apart where they would overlap; the logarithmic y axis has its limits.
+
+    Args:
+        axes: where the lines are.
+        x: where they end.
+        heights: their values there, positive.
+        texts: one name a line.
+        colours: one colour a line.
+    """
+    low, high = (math.log10(value) for value in axes.get_ylim())
+    gap = 0.048 * (high - low)
+    order = sorted(range(len(heights)), key=lambda k: heights[k])
+    at = [math.log10(heights[k]) for k in order]
+    for k in range(1, len(at)):
+        at[k] = max(at[k], at[k - 1] + gap)
+    shift = [a - math.log10(heights[k]) for a, k in zip(at, order, strict=True)]
+    centre = max(shift) / 2.0  # share the move between the lines above and below
+    for k, height in zip(order, at, strict=True):
+        moved = 10.0 ** (height - (centre if len(at) > 1 else 0.0))
+        axes.annotate(
+            texts[k], (x, moved), xytext=(5, 0), textcoords="offset points", color=colours[k], va="center",
+            fontsize=8.5, annotation_clip=False,
+        )  # fmt: skip
+
+
+def note(axes: Axes, text: str, x: float, y: float, *, x_is_share: bool = False, y_is_share: bool = False) -> None:
+    """Write a small grey note just above (x, y), on white so that lines do not run through it."""
+    axes.annotate(
+        text,
+        (x, y),
+        xycoords=("axes fraction" if x_is_share else "data", "axes fraction" if y_is_share else "data"),
+        xytext=(4, 4),
+        textcoords="offset points",
+        fontsize=8.0,
+        color=GREY,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
+    )
 
 
 def headline(figure: Figure | SubFigure, title: str, caption: str, *, footer: str = "") -> None:

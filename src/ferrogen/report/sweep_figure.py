@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ferrogen.core.errors import argument_error
 from ferrogen.core.units import format_quantity
-from ferrogen.report.style import BLUE, GREY, INK, headline, new_figure, save_figure, si_ticks, styled
+from ferrogen.report.style import BLUE, GREY, INK, ORANGE, headline, new_figure, save_figure, si_ticks, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,10 +41,10 @@ def _axis_values(values: ArrayLike, name: str, unit: str, *, positive: bool) -> 
     return array
 
 
-def _printed(value: float) -> str:
+def _printed(value: float, *, crowded: bool) -> str:
     if value == 0.0 or 1e-2 <= abs(value) < 1e4:
         return f"{value:.3g}" if abs(value) < 1e3 else f"{value:.0f}"
-    return f"{value:.0e}"
+    return f"{value:.0e}" if crowded else f"{value:.1e}"
 
 
 def _draw_map(
@@ -79,7 +79,7 @@ def _draw_map(
             if math.isfinite(value):
                 ink = "white" if float(norm(value)) < 0.55 else INK
                 axes.text(
-                    float(voltages[column]), float(times[row]), _printed(float(value)),
+                    float(voltages[column]), float(times[row]), _printed(float(value), crowded=crowded),
                     ha="center", va="center", fontsize=7.0 if crowded else 9.0, color=ink,
                 )  # fmt: skip
     axes.set_xlim(float(x[0]), float(x[-1]))
@@ -94,8 +94,9 @@ def _draw_map(
         axes.minorticks_off()
     else:
         si_ticks(axes.yaxis, "s")
-    bar = figure.colorbar(mesh, ax=axes, pad=0.02, fraction=0.06)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    if finite.size:
+        bar = figure.colorbar(mesh, ax=axes, pad=0.02, fraction=0.06)
+        bar.outline.set_visible(False)
     return missing.size > 0
 
 
@@ -141,11 +142,12 @@ def sweep_figure(
     for name, values in maps.items():
         if np.shape(values) != (y.shape[0], x.shape[0]):
             raise argument_error(f"maps['{name}']", f"have the shape ({y.shape[0]}, {x.shape[0]})", np.shape(values))
-    across = min(len(maps), 3)
+    across = 2 if len(maps) == 4 else min(len(maps), 3)
     down = math.ceil(len(maps) / across)
     with styled():
         from matplotlib.lines import Line2D
         from matplotlib.patches import Patch
+        from matplotlib.transforms import ScaledTranslation
 
         figure = new_figure(1.0 + 4.6 * across, 1.3 + 3.5 * down)
         grid = figure.subplots(down, across, squeeze=False).ravel()
@@ -154,8 +156,11 @@ def sweep_figure(
             array = np.asarray(values, dtype=np.float64)
             anything_missing |= _draw_map(figure, axes, x, y, array, log_colour=name in log_colours)
             axes.set_title(name)
+            # A mark stands below its point where the point is covered by a printed value.
+            down_points = -14.0 / 72.0 if array.size <= _MOST_PRINTED else 0.0
+            at = axes.transData + ScaledTranslation(0.0, down_points, figure.dpi_scale_trans)
             for k, (voltage, time, _) in enumerate(marks):
-                axes.plot(voltage, time, **_mark_look(k), zorder=4, clip_on=False)
+                axes.plot(voltage, time, transform=at, zorder=4, clip_on=False, **_mark_look(k))
         for axes in grid[len(maps) :]:
             axes.remove()
         handles: list[Any] = [Line2D([], [], **_mark_look(k), label=mark[2]) for k, mark in enumerate(marks)]
@@ -169,8 +174,8 @@ def sweep_figure(
 
 def _mark_look(k: int) -> dict[str, Any]:
     return {
-        "marker": "oDs^v"[k % 5], "markersize": 17, "markerfacecolor": "none", "markeredgecolor": "#D55E00",
-        "markeredgewidth": 2.0, "linestyle": "none",
+        "marker": "oDs^v"[k % 5], "markersize": 7.5, "markerfacecolor": ORANGE, "markeredgecolor": "white",
+        "markeredgewidth": 1.2, "linestyle": "none",
     }  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from ferrogen.chip.chip import Chip
 from ferrogen.chip.point import OperatingPoint
 from ferrogen.chip.reader import WindowReader
-from ferrogen.core.errors import ArgumentError, CapacityError, argument_error
+from ferrogen.core.errors import CapacityError, SilentCellsError, argument_error
 
 # Full scale over the standard deviation of the first calibration reads: one reading in a million clips.
 _HEADROOM = 5.0
@@ -90,6 +90,7 @@ class LatentSampler:
     Raises:
         CapacityError: the sampling tiles have too few pairs of bit lines.
         ValidityError: the point lies outside the card's validity.
+        SilentCellsError: a reading never changed during calibration.
     """
 
     chip: Chip
@@ -157,7 +158,7 @@ class LatentSampler:
         deviation = reads.std(axis=0, ddof=1)
         if not np.all(deviation > 0.0):
             silent = int(np.sum(deviation <= 0.0))
-            raise ArgumentError(
+            raise SilentCellsError(
                 "Argument `sample_voltage` must make the cells noisy enough to sample, but at"
                 f" {self.point.sample_voltage} V {silent} of {self.latents} readings never changed"
                 f" in {self.spec.calibration_reads} reads. Raise the voltage, or read more cells a latent."
@@ -180,6 +181,11 @@ class LatentSampler:
     def resolved_traps(self) -> int:
         """How many traps are followed one by one."""
         return sum(reader.resolved_traps for reader in self._readers)
+
+    def relative_noise(self) -> float:
+        """Return the rms of a reading over the standing current of its cells: the randomness of a read."""
+        standing = np.concatenate([reader.standing_current for reader in self._readers])
+        return float(np.sqrt(np.mean((self.calibration.deviation / standing) ** 2)))
 
     def telegraph_share(self) -> float:
         """Return the share of the readings' variance that is telegraph noise; the rest is the amplifier's."""

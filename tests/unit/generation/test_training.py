@@ -76,9 +76,7 @@ def test_killed_and_resumed_is_the_same_to_the_last_bit(
     resumed = train(SPEC, tiny(), settings, tmp_path / "killed")
     assert done == list(range(8, 12))  # the last checkpoint was after the second epoch
     assert resumed.read_bytes() == whole.read_bytes()
-    assert (tmp_path / "killed" / "curves.csv").read_bytes() == (
-        tmp_path / "whole" / "curves.csv"
-    ).read_bytes()
+    assert (tmp_path / "killed" / "curves.csv").read_bytes() == (tmp_path / "whole" / "curves.csv").read_bytes()
 
 
 def test_control_c_leaves_a_checkpoint_of_that_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,6 +156,18 @@ def test_weight_noise_is_part_of_the_loss_but_not_of_the_weights() -> None:
         assert (trainer.model.decoder.layers[0].weight - weight).abs().max() <= SETTINGS.learning_rate * 1.01
 
 
+def test_what_is_kept_is_an_average_that_follows_fast_at_first() -> None:
+    trainer = Trainer(SPEC, SETTINGS, as_tensor(tiny().train_images))
+    trainer.step()
+    first = trainer.model.decoder.layers[1].weight.detach().clone()
+    assert torch.equal(trainer.result().decoder.layers[1].weight, first)
+    trainer.step()
+    second = trainer.model.decoder.layers[1].weight
+    expected = first + (second - first) * 20 / 21
+    assert torch.allclose(trainer.result().decoder.layers[1].weight, expected, atol=1e-7)
+    assert not torch.equal(first, second)
+
+
 def test_divergence_is_reported(tmp_path: Path) -> None:
     with pytest.raises(FerrogenError, match="Training diverged"):
         train(SPEC, tiny(), SETTINGS.model_copy(update={"encoder_rate": 1e30}), tmp_path)
@@ -166,9 +176,7 @@ def test_divergence_is_reported(tmp_path: Path) -> None:
 
 def test_unusable_images_are_refused(tmp_path: Path) -> None:
     data = tiny()
-    small = ImageData(
-        data.train_images[:, :20], data.train_labels, data.test_images[:, :20], data.test_labels
-    )
+    small = ImageData(data.train_images[:, :20], data.train_labels, data.test_images[:, :20], data.test_labels)
     with pytest.raises(ArgumentError, match=r"28 x 28 pixels, but it is of shape \(64, 20, 28\)"):
         train(SPEC, small, SETTINGS, tmp_path)
     few = ImageData(data.train_images[:8], data.train_labels[:8], data.test_images, data.test_labels)

@@ -6,7 +6,7 @@ from scipy.spatial.distance import cdist, pdist
 
 from ferrogen.metrics import manifold
 from ferrogen.metrics.classes import class_entropy, class_histogram, classifier_confidence, diversity
-from ferrogen.metrics.manifold import density_coverage, precision_recall
+from ferrogen.metrics.manifold import density_coverage, precision_recall, squared_distances
 
 
 def _radii(points: np.ndarray, k: int) -> np.ndarray:
@@ -60,9 +60,9 @@ def test_an_outlier_inflates_precision_but_hardly_density(rng: np.random.Generat
 
 
 def test_far_from_the_origin_distances_keep_their_digits(rng: np.random.Generator) -> None:
-    own, real = rng.standard_normal((50, 4)), rng.standard_normal((60, 4))
-    near, far = precision_recall(own, real), precision_recall(own + 1e6, real + 1e6)
-    assert [score.value for score in near] == [score.value for score in far]
+    own, real = rng.standard_normal((50, 4)) + 1e7, rng.standard_normal((60, 4)) + 1e7
+    found = np.concatenate([squared for _, squared in squared_distances(own, real)])
+    assert found == pytest.approx(cdist(own, real) ** 2, rel=1e-6, abs=1e-6)
 
 
 def test_diversity_agrees_with_brute_force(rng: np.random.Generator) -> None:

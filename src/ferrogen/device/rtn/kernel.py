@@ -23,17 +23,19 @@ from ferrogen.core.distributions import (
 )
 
 # Expected points a cycle from which counting them is cheaper than following the trap.
-_COUNTED_FROM = 100.0
+_COUNTED_FROM = 16.0
 # Blocks of a followed trap have 2**3 cycles, more if it is slow, and at most 2**32: within a longest block a double
 # still places a switch to a millionth of a cycle.
 _SHORTEST_BLOCK_LOG2 = 3
 _LONGEST_BLOCK_LOG2 = 32
 # A trap with fewer expected points than this in a longest block counts as frozen: its state is drawn once.
 _FROZEN_BELOW = 1e-6
-# Blocks with a mean of one point or more that are all empty, 200 in a row, have probability exp(-200).
-_LOOK_BACK_LIMIT = 200
+# Blocks with a mean of four points that are all empty, 50 in a row, have probability exp(-200).
+_LOOK_BACK_LIMIT = 50
 # Where the state of a frozen trap is drawn: a counter that no cycle or block has.
 _FROZEN_COUNTER = 1 << 62
+# Added to a cycle's number: where its fractions are drawn.
+_FRACTIONS = 1 << 61
 
 # Rows of the hazard table: what an empty trap, an occupied trap, and one that awaits its block's first point await.
 _EMPTY, _OCCUPIED, _WAITING = 0, 1, 2
@@ -41,10 +43,10 @@ _EMPTY, _OCCUPIED, _WAITING = 0, 1, 2
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _block_log2(points_per_cycle: float) -> int:
-    """Return log2 of the cycles in a block: about one point or more a block."""
+    """Return log2 of the cycles in a block: four to eight points a block, more if a cycle has more than a half."""
     if points_per_cycle <= 0.0:
         return _LONGEST_BLOCK_LOG2
-    needed = int(min(math.ceil(-math.log2(points_per_cycle)), _LONGEST_BLOCK_LOG2))
+    needed = int(min(math.ceil(2.0 - math.log2(points_per_cycle)), _LONGEST_BLOCK_LOG2))
     return max(needed, _SHORTEST_BLOCK_LOG2)
 
 
@@ -128,41 +130,30 @@ def _follow(
                 return -1 if mode == _WAITING else occupied
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _count(
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+def _points(
     state: NDArray[np.uint64],
-    to_one: NDArray[np.float64],
-    to_zero: NDArray[np.float64],
+    to_one: float,
+    to_zero: float,
     plans: NDArray[np.float64],
-    slot: NDArray[np.int64],
-    counts: NDArray[np.int64],
-) -> int:
-    """Draw a cycle's points as ``counts[phase] = (n1, n0, end)`` with end -1 for no point; return the cycle's end.
+    phase: int,
+    counted: bool,  # noqa: FBT001 (numba passes no keywords to what it inlines)
+) -> tuple[int, int, int]:
+    """Draw a phase's points: to-1 points, to-0 points, and the last one's outcome (-1: there was none).
 
-    Drawn before, and apart from, the fractions: a cycle's end must not depend on the state that entered it.
+    Where they need not be counted, only whether there was one is drawn, and its outcome.
     """
-    last = -1
-    for phase in range(to_one.shape[0]):
-        if slot[phase] >= 0:
-            n1 = poisson(state, plans[phase, 0])
-            n0 = poisson(state, plans[phase, 1])
-        else:  # only whether there was a point, and the last one's outcome, are needed
-            n1 = 0
-            n0 = 0
-            mean = to_one[phase] + to_zero[phase]
-            if exponential(state) < mean:
-                if uniform(state) * mean < to_one[phase]:
-                    n1 = 1
-                else:
-                    n0 = 1
-        end = -1
+    n1 = 0
+    n0 = 0
+    end = -1
+    if counted:
+        n1 = poisson(state, plans, 2 * phase * POISSON_PLAN)
+        n0 = poisson(state, plans, (2 * phase + 1) * POISSON_PLAN)
         if n1 + n0 > 0:
             end = 1 if uniform(state) * (n1 + n0) < n1 else 0
-            last = end
-        counts[phase, 0] = n1
-        counts[phase, 1] = n0
-        counts[phase, 2] = end
-    return last
+    elif exponential(state) < to_one + to_zero:
+        end = 1 if uniform(state) * (to_one + to_zero) < to_one else 0
+    return n1, n0, end
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -207,36 +198,44 @@ def _run_followed(
 def _run_counted(
     own: tuple[np.uint64, np.uint64],
     state: NDArray[np.uint64],
+    fraction_state: NDArray[np.uint64],
     to_one: NDArray[np.float64],
     to_zero: NDArray[np.float64],
     plans: NDArray[np.float64],
-    counts: NDArray[np.int64],
     first_cycle: int,
     weight: float,
     slot: NDArray[np.int64],
     out: NDArray[np.float64],
 ) -> None:
-    """Add one fast trap to its column's ``out``, shape ``(cycles, slots)``."""
+    """Add one fast trap to its column's ``out``, shape ``(cycles, slots)``.
+
+    Points and fractions have a generator each: a cycle's end must not depend on the state that entered it, but how much
+    a fraction draws does.
+    """
     phases = to_one.shape[0]
     occupied = -1
     look = first_cycle
     while occupied < 0:
         look -= 1
         seed_local(state, own, look)
-        occupied = _count(state, to_one, to_zero, plans, slot, counts)
+        for phase in range(phases):
+            _, _, end = _points(state, to_one[phase], to_zero[phase], plans, phase, slot[phase] >= 0)
+            if end >= 0:
+                occupied = end
     for k in range(out.shape[0]):
         seed_local(state, own, first_cycle + k)
-        _count(state, to_one, to_zero, plans, slot, counts)
+        seed_local(fraction_state, own, first_cycle + k + _FRACTIONS)
         for phase in range(phases):
+            n1, n0, end = _points(state, to_one[phase], to_zero[phase], plans, phase, slot[phase] >= 0)
             if slot[phase] >= 0:
-                ones = counts[phase, 0] + occupied
-                zeros = counts[phase, 1] + 1 - occupied
+                ones = n1 + occupied
+                zeros = n0 + 1 - occupied
                 if zeros == 0:
                     out[k, slot[phase]] += weight
                 elif ones > 0:
-                    out[k, slot[phase]] += weight * beta_integer(state, ones, zeros)
-            if counts[phase, 2] >= 0:
-                occupied = counts[phase, 2]
+                    out[k, slot[phase]] += weight * beta_integer(fraction_state, ones, zeros)
+            if end >= 0:
+                occupied = end
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -256,8 +255,8 @@ def accumulate(
     """Add weight x occupied fraction of every trap of columns [first, last) to ``out[column, cycle, slot]``."""
     phases = to_one.shape[1]
     state = np.empty(2, dtype=np.uint64)
-    counts = np.empty((phases, 3), dtype=np.int64)
-    plans = np.empty((phases, 2, POISSON_PLAN), dtype=np.float64)
+    fraction_state = np.empty(2, dtype=np.uint64)
+    plans = np.empty(2 * phases * POISSON_PLAN, dtype=np.float64)
     hazard = np.empty((3, phases + 1), dtype=np.float64)
     slot = np.full(phases, -1, dtype=np.int64)
     slots = 0
@@ -280,15 +279,15 @@ def accumulate(
                 continue
             for phase in range(phases):
                 if observed[phase]:
-                    prepare_poisson(to_one[trap, phase], plans[phase, 0])
-                    prepare_poisson(to_zero[trap, phase], plans[phase, 1])
+                    prepare_poisson(to_one[trap, phase], plans, 2 * phase * POISSON_PLAN)
+                    prepare_poisson(to_zero[trap, phase], plans, (2 * phase + 1) * POISSON_PLAN)
             _run_counted(
                 own,
                 state,
+                fraction_state,
                 to_one[trap],
                 to_zero[trap],
                 plans,
-                counts,
                 first_cycle,
                 weights[trap],
                 slot,

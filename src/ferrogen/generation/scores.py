@@ -1,0 +1,43 @@
+"""Scores that need no data set: what a run can say of itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferrogen.metrics.classes import class_entropy, class_histogram, classifier_confidence
+from ferrogen.metrics.frechet import frechet_distance
+from ferrogen.metrics.randomness import latent_statistics
+from ferrogen.metrics.reference import load_reference_moments
+from ferrogen.metrics.score import Score
+
+_LEAST_LATENTS = 16
+_LEAST_IMAGES = 6
+
+
+def latent_scores(latents: NDArray[np.float32], seed: int) -> dict[str, Score]:
+    """Return the statistics of latents ``(n, latents)``, names beginning with ``latent_``; none below 16 images."""
+    if len(latents) < _LEAST_LATENTS:
+        return {}
+    return {f"latent_{name}": score for name, score in latent_statistics(latents, seed=seed).items()}
+
+
+def image_scores(images: NDArray[np.float32], features: str | Path | None, seed: int) -> dict[str, Score]:
+    """Return what the feature network says of images ``(n, 28, 28)`` on their own; none below 6 images.
+
+    Args:
+        images: in [0, 1].
+        features: name or path of a feature network; None for no scores.
+        seed: of the bootstrap.
+    """
+    if features is None or len(images) < _LEAST_IMAGES:
+        return {}
+    from ferrogen.metrics.features import load_feature_network
+
+    found = load_feature_network(features).extract(images)
+    scores = [classifier_confidence(found.probabilities), class_entropy(found.probabilities, seed=seed)]
+    if features == "mnist":
+        scores.append(frechet_distance(found.features, load_reference_moments("mnist"), seed=seed))
+    return {score.name: score for score in scores} | class_histogram(found.probabilities)

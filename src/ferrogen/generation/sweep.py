@@ -1,0 +1,127 @@
+"""``sweep``: the map of randomness and image quality over sample voltage and sampling time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferrogen.chip.point import OperatingPoint
+from ferrogen.core.errors import SilentCellsError, argument_error
+from ferrogen.generation.generator import ChipGenerator
+from ferrogen.metrics.features import FeatureNetwork
+from ferrogen.metrics.frechet import Moments, frechet_distance
+from ferrogen.metrics.randomness import latent_statistics
+
+COLUMNS = {
+    "sample_voltage": "V",
+    "sampling_time": "s",
+    "relative_noise": "1",
+    "telegraph_share": "1",
+    "ks_distance": "1",
+    "lag_1_autocorrelation": "1",
+    "excess_kurtosis": "1",
+    "frechet_distance": "1",
+    "frechet_low": "1",
+    "frechet_high": "1",
+    "images": "1",
+}
+"""Names and units of a sweep's table."""
+
+
+@dataclass(frozen=True, slots=True)
+class SweepPoint:
+    """One point of the map; see :data:`COLUMNS`. NaN where the readings never changed: nothing to sample."""
+
+    sample_voltage: float
+    sampling_time: float
+    relative_noise: float = 0.0
+    telegraph_share: float = 0.0
+    ks_distance: float = math.nan
+    lag_1_autocorrelation: float = math.nan
+    excess_kurtosis: float = math.nan
+    frechet_distance: float = math.nan
+    frechet_low: float = math.nan
+    frechet_high: float = math.nan
+    images: int = 0
+
+
+def sweep(
+    generator: ChipGenerator,
+    voltages: Sequence[float],
+    times: Sequence[float],
+    reference: Moments,
+    network: FeatureNetwork,
+    *,
+    count: int = 1000,
+    progress: Callable[[SweepPoint], None] | None = None,
+) -> list[SweepPoint]:
+    """Measure randomness and image quality on a grid of sample voltages [V] and sampling times [s].
+
+    The cells are programmed once; at every point converters and latents are calibrated anew.
+
+    Args:
+        generator: model on a chip; it is left at the last point.
+        voltages: sample voltages [V].
+        times: sampling times [s].
+        reference: moments of real images' features.
+        network: feature network.
+        count: images a point, at least 16.
+        progress: called with every finished point.
+
+    Raises:
+        ValidityError: a point outside the card's validity (found before any work).
+        ArgumentError: no voltages or times, or a count below 16.
+    """
+    if not voltages or not times:
+        raise argument_error("voltages", "and times hold at least one value each", f"{list(voltages)}, {list(times)}")
+    if count < 16:
+        raise argument_error("count", "be at least 16 images a point", count)
+    changes = [{"sample_voltage": v, "sampling_time": t} for t in times for v in voltages]
+    points = [OperatingPoint(**{**generator.at.model_dump(), **change}) for change in changes]
+    for point in points:
+        point.check(generator.chip.device)
+    results = []
+    for point in points:
+        results.append(_measure(generator, point, reference, network, count))
+        if progress is not None:
+            progress(results[-1])
+    return results
+
+
+def _measure(
+    generator: ChipGenerator, point: OperatingPoint, reference: Moments, network: FeatureNetwork, count: int
+) -> SweepPoint:
+    try:
+        generator.move(point)
+    except SilentCellsError:  # the finding of this point, not a failure of the sweep
+        return SweepPoint(point.sample_voltage, point.sampling_time)
+    latents = generator.draw_latents(0, count)
+    statistics = latent_statistics(latents, seed=generator.chip.seed)
+    distance = frechet_distance(
+        network.extract(generator.images(0, count)).features, reference, seed=generator.chip.seed
+    )
+    return SweepPoint(
+        sample_voltage=point.sample_voltage,
+        sampling_time=point.sampling_time,
+        relative_noise=generator.sampler.relative_noise(),
+        telegraph_share=generator.sampler.telegraph_share(),
+        ks_distance=statistics["ks_distance"].value,
+        lag_1_autocorrelation=statistics["autocorrelation_lag_1"].value,
+        excess_kurtosis=statistics["excess_kurtosis"].value,
+        frechet_distance=distance.value,
+        frechet_low=distance.low,
+        frechet_high=distance.high,
+        images=count,
+    )
+
+
+def grid(
+    points: Sequence[SweepPoint], name: str, voltages: Sequence[float], times: Sequence[float]
+) -> NDArray[np.float64]:
+    """Return one quantity of a sweep as a map ``(times, voltages)``."""
+    values = np.array([float(getattr(point, name)) for point in points])
+    return values.reshape(len(times), len(voltages))

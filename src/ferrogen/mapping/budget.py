@@ -1,0 +1,112 @@
+"""The error budget of a product: effective bits of a whole tile, source by source.
+
+Definition: B = log2(span / (sqrt(12) e)), with e the rms error against the ideal product of the float weights and
+inputs and span the range of the ideal outputs. An ideal B-bit quantiser of that range would make the same error.
+Weights and inputs are uniform in [-1, 1]; converter ranges come from other inputs of the same kind.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from ferrogen.array.programming import IdealProgramming
+from ferrogen.chip.chip import Chip
+from ferrogen.chip.point import OperatingPoint
+from ferrogen.chip.spec import ChipSpec
+from ferrogen.circuit.periphery import Periphery
+from ferrogen.core.streams import Purpose
+from ferrogen.device.card import DeviceCard
+from ferrogen.mapping.layer import map_linear
+
+
+@dataclass(frozen=True, slots=True)
+class EffectiveBits:
+    """Result for one source of error.
+
+    Attributes:
+        source: what was switched on, all else ideal; ``everything`` for the real chip.
+        bits: effective bits as defined above.
+        low: lower end of the 95 % interval over chips (Student's t).
+        high: upper end.
+        relative_error: rms error over the rms of the ideal outputs.
+        chips: how many chips were made.
+    """
+
+    source: str
+    bits: float
+    low: float
+    high: float
+    relative_error: float
+    chips: int
+
+
+def _silent(card: DeviceCard) -> DeviceCard:
+    """Return the card without traps."""
+    return card.model_copy(update={"traps_per_cell": card.traps_per_cell.model_copy(update={"value": 0.0})})
+
+
+def _variants(card: DeviceCard, spec: ChipSpec) -> dict[str, tuple[DeviceCard, ChipSpec]]:
+    ideal = replace(spec, tiles=1, programming=IdealProgramming(), continuous_levels=True, periphery=Periphery.ideal())
+    real, quiet = spec.periphery, _silent(card)
+
+    def periphery(**changes: object) -> ChipSpec:
+        return replace(ideal, periphery=replace(Periphery.ideal(), **changes))  # type: ignore[arg-type]
+
+    return {
+        "conductance levels": (quiet, replace(ideal, continuous_levels=spec.continuous_levels)),
+        "programming": (quiet, replace(ideal, programming=spec.programming)),
+        "telegraph noise": (card, ideal),
+        "electronic noise": (quiet, periphery(multiply_amplifier=real.multiply_amplifier)),
+        "input converter": (quiet, periphery(dac=real.dac)),
+        "output converter": (quiet, periphery(multiply_adc=real.multiply_adc, integrator=real.integrator)),
+        "wires": (quiet, periphery(wires=real.wires)),
+        "everything": (card, replace(spec, tiles=1)),
+    }
+
+
+def error_budget(
+    card: DeviceCard, point: OperatingPoint, spec: ChipSpec | None = None, *, seed: int = 0, chips: int = 5
+) -> list[EffectiveBits]:
+    """Measure the effective bits of one fully used tile, with each source of error alone and with all.
+
+    Args:
+        card: device card.
+        point: operating point.
+        spec: chip whose tile, programming and periphery are judged.
+        seed: of the first chip, the weights and the inputs.
+        chips: how many chips (at least 2, for an interval).
+
+    Raises:
+        ValidityError: the point lies outside the card's validity.
+    """
+    from scipy.special import stdtrit
+
+    spec = spec or ChipSpec()
+    point.check(card)
+    results = []
+    for source, (variant_card, variant_spec) in _variants(card, spec).items():
+        measured = [_measure(variant_card, variant_spec, point, seed + k) for k in range(chips)]
+        bits = np.array([bits for bits, _ in measured])
+        half = float(stdtrit(chips - 1, 0.975)) * float(bits.std(ddof=1)) / math.sqrt(chips) if chips > 1 else math.inf
+        mean = float(bits.mean())
+        error = float(np.mean([relative for _, relative in measured]))
+        results.append(EffectiveBits(source, mean, mean - half, mean + half, error, chips))
+    return results
+
+
+def _measure(card: DeviceCard, spec: ChipSpec, point: OperatingPoint, seed: int) -> tuple[float, float]:
+    chip = Chip(card, seed=seed, spec=spec)
+    generator = chip.streams.generator(Purpose.TEST_PATTERN)
+    weight = generator.uniform(-1.0, 1.0, (spec.pairs, spec.rows))
+    calibration, inputs = (generator.uniform(-1.0, 1.0, (512, spec.rows)).astype(np.float32) for _ in range(2))
+    layer = map_linear(chip, weight, np.zeros(spec.pairs))
+    layer.calibrate(torch.from_numpy(calibration), point)
+    outputs = layer(torch.from_numpy(inputs), point, np.arange(len(inputs), dtype=np.int64)).double().numpy()
+    ideal = inputs.astype(np.float64) @ weight.T
+    error = float(np.sqrt(np.mean((outputs - ideal) ** 2)))
+    bits = math.log2(float(np.ptp(ideal)) / (math.sqrt(12.0) * error))
+    return bits, error / float(np.sqrt(np.mean(ideal**2)))
