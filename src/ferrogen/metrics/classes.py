@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from statistics import NormalDist
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,6 +22,8 @@ from ferrogen.metrics.score import (
     percentile_interval,
     proportion_score,
 )
+
+_VANISHED: Final = 1e-100  # a smaller distance is rounding, and would overflow as a divisor
 
 
 def class_histogram(probabilities: ArrayLike) -> dict[str, Score]:
@@ -134,19 +137,22 @@ def diversity(
         "Mean Euclidean feature distance of two different images{}, relative to the reference's; 1 is as"
         " diverse; 95 % normal interval from the U-statistics' variances."
     )
-    value, error = _ratio(own, other)
-    overall = _with_error("diversity", value, error, len(own), text.format(""))
+    whole = _ratio(own, other)
+    if whole is None:
+        raise argument_error("reference", "hold images that differ", "a set of equal rows")
+    overall = _with_error("diversity", *whole, len(own), text.format(""))
 
-    ratios, missing = [], []
+    ratios: list[tuple[float, float]] = []
+    missing: list[str] = []
     for label in np.unique(other_labels):
-        mine, theirs = own[own_labels == label], other[other_labels == label]
-        if len(mine) < 2 or len(theirs) < 2:
+        ratio = _ratio(own[own_labels == label], other[other_labels == label])
+        if ratio is None:
             missing.append(str(label))
         else:
-            ratios.append(_ratio(mine, theirs))
-    note = f"classes with fewer than 2 images left out: {', '.join(missing)}" if missing else ""
+            ratios.append(ratio)
+    note = f"classes left out for want of 2 different images: {', '.join(missing)}" if missing else ""
     mean = float(np.mean([value for value, _ in ratios])) if ratios else math.nan
-    spread = math.sqrt(sum(error**2 for _, error in ratios)) / len(ratios) if ratios else math.nan
+    spread = math.hypot(*(error for _, error in ratios)) / len(ratios) if ratios else math.nan
     definition = text.format(" of one class, mean over classes")
     return overall, _with_error("diversity_within_class", mean, spread, len(own), definition, note)
 
@@ -156,11 +162,14 @@ def _entropy_bits(shares: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.maximum(0.0, -terms.sum(axis=1)))
 
 
-def _ratio(own: NDArray[np.float64], other: NDArray[np.float64]) -> tuple[float, float]:
+def _ratio(own: NDArray[np.float64], other: NDArray[np.float64]) -> tuple[float, float] | None:
+    """Return the ratio of the mean distances and its standard error; None if there is nothing to divide by."""
+    if len(own) < 2 or len(other) < 2:
+        return None
     mine, my_error = _mean_distance(own)
     theirs, their_error = _mean_distance(other)
-    if theirs == 0.0:
-        raise argument_error("reference", "hold images that differ", "a set (or class) of identical rows")
+    if theirs < _VANISHED:
+        return None
     value = mine / theirs
     return value, math.hypot(my_error, value * their_error) / theirs
 

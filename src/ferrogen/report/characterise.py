@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -104,7 +105,8 @@ def _spectra(junction: Junction) -> tuple[Draw, Columns, dict[str, Any]]:
         }
 
     table = stack_tables([*(rows("cell", s) for s in cell), *(rows("ensemble mean", s) for s in many)])
-    ratio = float(np.nanmedian(many[0].sampled / many[0].closed_form))
+    ratios = (many[0].sampled / many[0].closed_form)[many[0].sampled > 0.0]
+    ratio = float(np.median(ratios)) if ratios.size else math.nan
     checks = {
         "sampled_over_closed_form_spectrum": quantity(ratio, "1", "median over frequency, ensemble, sample voltage")
     }

@@ -93,15 +93,19 @@ def draw_traces(
         axes.set_title(f"{voltage:g} V: {says}")
     panels[-1].set_xlabel(f"Time [{second_unit}]")
     panels[-1].set_xlim(0.0, seconds * float(time[-1] + time[1]))
-    own = junction.own
+    own, cells, band = junction.own, junction.population.columns, "2 and 100 sampling times"
+    chosen = (
+        f"Of {cells} cells, {100.0 * junction.visible_share:.2g} % have a trap with times between {band} at"
+        f" {junction.high:g} V; this is the one with the median deviation among them."
+        if junction.visible_share > 0.0
+        else f"None of {cells} cells has a trap with times between {band}; this is the one with the median deviation."
+    )
     headline(
         figure,
         "b  Telegraph noise",
         f"Pale: every {_short(float(time[1]), 's')}; dark: averaged over {_short(junction.window, 's')}, the sampling"
         f" time. Cell {junction.cell}, fully on, {own.stop - own.start} traps, the same above and below; both axes span"
-        f" the same relative range. Of {junction.population.columns} cells, {100.0 * junction.visible_share:.0f} %"
-        f" have a trap with times between 2 and 100 sampling times at {junction.high:g} V; this is the one with the"
-        " median deviation among them.",
+        f" the same relative range. {chosen}",
         footer=footer,
     )
 

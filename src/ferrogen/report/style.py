@@ -157,14 +157,16 @@ def si_ticks(axis: Axis, unit: str) -> None:
 
 def mark_voltages(axes: Axes, low: float, high: float) -> None:
     """Mark multiply and sample voltage [V] by vertical lines, named at the upper edge of the axes."""
-    middle = sum(axes.get_xlim()) / 2.0
-    for voltage, name, colour in ((low, "multiply", LOW), (high, "sample", HIGH)):
+    left, right = axes.get_xlim()
+    middle = (left + right) / 2.0
+    raised = 14 if high - low < 0.3 * (right - left) else 3  # the names would overlap
+    for voltage, name, colour, lift in ((low, "multiply", LOW, 3), (high, "sample", HIGH, raised)):
         axes.axvline(voltage, color=colour, linewidth=1.2, linestyle=DASHES, zorder=1.5)
         axes.annotate(
             f"{name} {voltage:g} V",
             (voltage, 1.0),
             xycoords=("data", "axes fraction"),
-            xytext=(0 if voltage < middle else 2, 3),
+            xytext=(0, lift),
             textcoords="offset points",
             ha="left" if voltage < middle else "center",
             va="bottom",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -155,7 +156,7 @@ def sweep_figure(
         for axes, (name, values) in zip(grid, maps.items(), strict=False):
             array = np.asarray(values, dtype=np.float64)
             anything_missing |= _draw_map(figure, axes, x, y, array, log_colour=name in log_colours)
-            axes.set_title(name)
+            axes.set_title(textwrap.fill(name, 44))
             # A mark stands below its point where the point is covered by a printed value.
             down_points = -14.0 / 72.0 if array.size <= _MOST_PRINTED else 0.0
             at = axes.transData + ScaledTranslation(0.0, down_points, figure.dpi_scale_trans)

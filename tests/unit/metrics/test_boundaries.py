@@ -62,6 +62,7 @@ def _pairs(draw: st.DrawFn) -> tuple[Any, Any]:
     return first, second
 
 
+@settings(deadline=None)
 @given(_pairs())
 def test_fitting_sets_are_scored(pair: tuple[Any, Any]) -> None:
     a, b = pair
@@ -75,30 +76,35 @@ def test_fitting_sets_are_scored(pair: tuple[Any, Any]) -> None:
     _judge(lambda: diversity(a, labels, b, other_labels), "features", "reference")
 
 
+@settings(deadline=None)
 @given(_INPUT, _INPUT)
 def test_distances_of_any_arrays(a: Any, b: Any) -> None:
     _judge(lambda: [frechet_distance(a, b, resamples=5)], "features_a", "features_b")
     _judge(lambda: [kernel_distance(a, b)], "features_a", "features_b")
 
 
+@settings(deadline=None)
 @given(_INPUT, _INPUT, st.integers(-1, 4))
 def test_manifolds_of_any_arrays(a: Any, b: Any, k: int) -> None:
     _judge(lambda: precision_recall(a, b, k=k), "features", "reference", "k")
     _judge(lambda: density_coverage(a, b, k=k), "features", "reference", "k")
 
 
+@settings(deadline=None)
 @given(_INPUT, hnp.arrays(np.int64, hnp.array_shapes(max_dims=1, max_side=20), elements=st.integers(0, 2)))
 def test_diversity_of_any_arrays(a: Any, labels: Any) -> None:
     names = ("features", "reference", "labels", "reference_labels")
     _judge(lambda: diversity(a, labels, a, labels), *names)
 
 
+@settings(deadline=None)
 @given(_INPUT)
 def test_classes_of_any_arrays(p: Any) -> None:
     _judge(lambda: class_histogram(p).values(), "probabilities")
     _judge(lambda: [class_entropy(p), classifier_confidence(p)], "probabilities")
 
 
+@settings(deadline=None)
 @given(st.integers(1, 12).flatmap(lambda n: hnp.arrays(np.float64, (n, 3), elements=st.floats(0.01, 1))))
 def test_classes_of_any_probabilities(p: Any) -> None:
     p = p / p.sum(axis=1, keepdims=True)
@@ -107,18 +113,20 @@ def test_classes_of_any_probabilities(p: Any) -> None:
     assert sum(score.value for score in scores[2:]) == pytest.approx(1.0)
 
 
+@settings(deadline=None)
 @given(_INPUT, _INPUT, _INPUT)
 def test_nearest_of_any_arrays(a: Any, b: Any, c: Any) -> None:
     names = ("images", "train_images", "held_out")
     _judge(lambda: list(nearest_training_distance(a, b, c).scores.values()), *names)
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(st.one_of(_INPUT, hnp.arrays(np.float64, (40, 3), elements=_VALUES)), st.integers(-1, 12))
 def test_latents_of_any_arrays(z: Any, lag: int) -> None:
     _judge(lambda: latent_statistics(z, lags=(lag,)).values(), "z", "lags")
 
 
+@settings(deadline=None)
 @given(_INPUT)
 def test_checked_images_are_what_they_say(images: Any) -> None:
     try:

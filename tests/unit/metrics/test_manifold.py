@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist, pdist
 
+from ferrogen.core.errors import ArgumentError
 from ferrogen.metrics import manifold
 from ferrogen.metrics.classes import class_entropy, class_histogram, classifier_confidence, diversity
 from ferrogen.metrics.manifold import density_coverage, precision_recall, squared_distances
@@ -89,10 +90,22 @@ def test_collapse_within_a_class_is_seen_though_all_classes_are_made(rng: np.ran
 def test_missing_classes_are_noted(rng: np.random.Generator) -> None:
     rows = rng.standard_normal((6, 2))
     _, within = diversity(rows, np.array([0, 0, 0, 0, 1, 2]), rows, np.array([0, 0, 1, 1, 2, 2]))
-    assert "left out: 1, 2" in within.note
+    assert "images: 1, 2" in within.note
     _, nothing = diversity(rows, np.arange(6), rows, np.arange(6))
     assert np.isnan(nothing.value)
     assert nothing.note
+
+
+def test_equal_reference_rows_are_left_out_or_refused(rng: np.random.Generator) -> None:
+    rows, labels = rng.standard_normal((6, 2)), np.array([0, 0, 0, 1, 1, 1])
+    for tiny in (0.0, 1e-160):  # the second once overflowed
+        frozen = rows.copy()
+        frozen[3:] = [[tiny, 0.0], [0.0, 0.0], [0.0, 0.0]]
+        overall, within = diversity(rows, labels, frozen, labels)
+        assert np.isfinite([overall.value, within.value, within.low, within.high]).all()
+        assert "left out for want of 2 different images: 1" in within.note
+    with pytest.raises(ArgumentError, match="`reference`"):
+        diversity(rows, labels, np.ones((6, 2)), labels)
 
 
 def test_class_scores() -> None:

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -27,6 +27,7 @@ def test_score_is_written_with_the_digits_its_interval_supports() -> None:
     assert "nan" in str(Score("x", 0.5, math.nan, math.nan, 1, "d"))
 
 
+@settings(deadline=None)
 @given(st.floats(allow_nan=True), st.floats(allow_nan=True), st.floats(allow_nan=True))
 def test_any_score_can_be_written(value: float, low: float, high: float) -> None:
     assert str(Score("x", value, low, high, 3, "d")).endswith("(n = 3)")

@@ -16,7 +16,7 @@ from ferrogen.core.distributions import exponential, seed_local, seed_object, un
 from ferrogen.core.errors import argument_error
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _fill_traces(
     key: np.uint64,
     trap_address: NDArray[np.uint64],
@@ -44,8 +44,9 @@ def _fill_traces(
             if leave <= 0.0:
                 end = steps
             else:
-                dwell = math.floor(exponential(state) * (scale_one if occupied else scale_zero)) + 1.0
-                end = steps if dwell >= steps - k else k + int(dwell)
+                # compared as a float: for a slow trap the dwell exceeds every integer type
+                dwell = exponential(state) * (scale_one if occupied else scale_zero)
+                end = steps if dwell >= steps - k - 1 else k + 1 + int(dwell)
             value = np.uint8(1) if occupied else np.uint8(0)
             for j in range(k, end):
                 out[trap, j] = value

@@ -1,0 +1,137 @@
+"""A model on a chip: addressed images, the float model as the limit, operating points."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ferrogen.chip.chip import Chip
+from ferrogen.chip.point import OperatingPoint
+from ferrogen.chip.spec import ChipSpec
+from ferrogen.core.errors import ArgumentError, CapacityError, ValidityError
+from ferrogen.generation.generator import ChipGenerator
+from ferrogen.generation.model import VAE, VAESpec, initialise
+from ferrogen.generation.run import generate
+from ferrogen.generation.sweep import sweep
+from ferrogen.sampler.latents import SamplerSpec
+
+SAMPLER = SamplerSpec(calibration_reads=512)
+
+
+@pytest.fixture(scope="module")
+def vae() -> VAE:
+    model = VAE(VAESpec(latent=6, hidden=(64,), encoder_channels=(2, 2, 2)))
+    initialise(model, torch.Generator().manual_seed(1))
+    return model.eval()
+
+
+@pytest.fixture(scope="module")
+def generator(vae: VAE) -> ChipGenerator:
+    return ChipGenerator(vae, Chip("hzo-mfis-nor", seed=5), sampler_spec=SAMPLER)
+
+
+def test_an_image_is_the_same_however_it_is_asked_for(generator: ChipGenerator) -> None:
+    """Bit for bit: images are computed in aligned blocks of 64, so float sums have one order."""
+    whole = generator.images(0, 150)
+    assert np.array_equal(whole[:1], generator.images(0, 1))
+    assert np.array_equal(whole[60:70], generator.images(60, 10))
+    parts = [generator.images(k, 50) for k in (100, 0, 50)]
+    assert np.array_equal(whole, np.concatenate([parts[1], parts[2], parts[0]]))
+
+
+def test_threads_change_nothing_but_the_order_of_float_sums(vae: VAE, generator: ChipGenerator) -> None:
+    """Noise is bit-identical. A float32 sum of 128 terms moves by at most 128 ulp, which can turn one converter code of a
+    layer over: pixels move by less than 2 % of the range, and hardly any moves at all."""
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        other = ChipGenerator(vae, Chip("hzo-mfis-nor", seed=5, threads=2), sampler_spec=SAMPLER)
+        again = other.images(0, 64)
+    finally:
+        torch.set_num_threads(threads)
+    assert np.array_equal(other.draw_latents(0, 64), generator.draw_latents(0, 64))
+    difference = np.abs(again - generator.images(0, 64))
+    assert difference.max() < 0.02
+    assert np.mean(difference > 1e-5) < 0.01
+
+
+def test_chip_images_are_near_those_of_the_float_decoder(generator: ChipGenerator) -> None:
+    images = generator.images(0, 64)
+    ideal = generator.decode_ideally(generator.draw_latents(0, 64))
+    assert images.min() >= 0.0
+    assert images.max() <= 1.0
+    assert float(np.sqrt(np.mean((images - ideal) ** 2))) < 0.1 * float(ideal.std() + 0.05)
+    assert float(np.sqrt(np.mean((images - ideal) ** 2))) > 0.0
+
+
+def test_moving_to_another_point_and_back_restores_everything(vae: VAE) -> None:
+    generator = ChipGenerator(vae, Chip("hzo-mfis-nor", seed=5), sampler_spec=SAMPLER)
+    before = generator.images(0, 3)
+    generator.move(OperatingPoint(sample_voltage=0.8, sampling_time=1e-4))
+    assert not np.array_equal(before, generator.images(0, 3))
+    generator.move(OperatingPoint())
+    assert np.array_equal(before, generator.images(0, 3))
+
+
+def test_cell_level_images_resemble_statistical_ones(vae: VAE, generator: ChipGenerator) -> None:
+    cell = ChipGenerator(vae, Chip("hzo-mfis-nor", seed=5), sampler_spec=SAMPLER, fidelity="cell")
+    assert np.abs(cell.images(0, 2) - generator.images(0, 2)).max() < 0.1
+
+
+def test_generate_reports_assumptions_counts_and_scores(vae: VAE) -> None:
+    run = generate(vae, count=20, seed=5, sampler=SAMPLER, features=None)
+    record = run.record
+    assert any("on_conductance" in line for line in record["assumed_parameters"])
+    assert any("10.1038/s41467-026-72969-6" in line for line in record["sources"])
+    assert record["counts"]["products"] == 2 * 64  # two layers, one block of 64
+    assert set(record["scores"]) >= {"latent_mean", "latent_ks_distance"}
+    assert run.images.shape == run.ideal.shape == (20, 28, 28)
+
+
+def test_single_images_have_no_scores(vae: VAE) -> None:
+    assert generate(vae, count=1, seed=5, sampler=SAMPLER).scores == {}
+
+
+@pytest.mark.parametrize("count", [0, -3, 10**9])
+def test_counts_that_make_no_sense_are_refused(vae: VAE, count: int) -> None:
+    with pytest.raises(ArgumentError, match="count"):
+        generate(vae, count=count)
+
+
+def test_too_small_a_chip_is_refused(vae: VAE) -> None:
+    with pytest.raises(CapacityError, match="tiles"):
+        ChipGenerator(vae, Chip("hzo-mfis-nor", spec=ChipSpec(tiles=2)))
+    with pytest.raises(CapacityError, match="wider tiles"):
+        ChipGenerator(vae, Chip("hzo-mfis-nor", spec=ChipSpec(columns=2)))
+
+
+def test_sweep_checks_all_points_first_and_keeps_order(generator: ChipGenerator) -> None:
+    from ferrogen.metrics.features import load_feature_network
+    from ferrogen.metrics.reference import load_reference_moments
+
+    network, reference = load_feature_network(), load_reference_moments()
+    with pytest.raises(ValidityError, match="sample_voltage"):
+        sweep(generator, [0.5, 9.0], [1e-3], reference, network, count=16)
+    points = sweep(generator, [0.4, 1.2], [1e-4], reference, network, count=16)
+    assert [point.sample_voltage for point in points] == [0.4, 1.2]
+    assert points[0].relative_noise < 0.5 * points[1].relative_noise
+
+
+def test_shipped_moments_are_those_of_the_data() -> None:
+    folder = Path(__file__).parents[4] / "shared" / "data" / "mnist"
+    if not folder.is_dir():
+        pytest.skip("MNIST is not beside the repository")
+    from ferrogen.generation.idx import load_idx_folder
+    from ferrogen.metrics.features import load_feature_network
+    from ferrogen.metrics.frechet import feature_moments
+    from ferrogen.metrics.reference import load_reference_moments
+
+    images = load_idx_folder(folder).test_images.astype(np.float32) / 255.0
+    found = feature_moments(load_feature_network().extract(images).features)
+    shipped = load_reference_moments("mnist")
+    assert shipped.count == len(images)
+    np.testing.assert_allclose(found.mean, shipped.mean, atol=1e-4)
+    np.testing.assert_allclose(found.covariance, shipped.covariance, atol=1e-3)

@@ -1,0 +1,128 @@
+"""Weights on tiles: coding, products against torch, fidelity levels, the error budget."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ferrogen.array.levels import ConductanceWindow
+from ferrogen.array.programming import IdealProgramming
+from ferrogen.chip.chip import Chip
+from ferrogen.chip.point import OperatingPoint
+from ferrogen.chip.spec import ChipSpec
+from ferrogen.circuit.periphery import Periphery
+from ferrogen.core.errors import ArgumentError, CapacityError
+from ferrogen.device.card import DeviceCard, load_card
+from ferrogen.mapping.budget import error_budget
+from ferrogen.mapping.coding import code_weights
+from ferrogen.mapping.layer import map_linear
+
+POINT = OperatingPoint()
+WINDOW = ConductanceWindow(1e-9, 17e-9)
+
+
+def silent_card() -> DeviceCard:
+    card = load_card("hzo-mfis-nor")
+    return card.model_copy(update={"traps_per_cell": card.traps_per_cell.model_copy(update={"value": 0.0})})
+
+
+def ideal_spec(rows: int, columns: int) -> ChipSpec:
+    return ChipSpec(
+        rows=rows,
+        columns=columns,
+        programming=IdealProgramming(),
+        continuous_levels=True,
+        periphery=Periphery.ideal(),
+    )
+
+
+@given(
+    outputs=st.integers(1, 9),
+    inputs=st.integers(1, 9),
+    rows=st.integers(1, 5),
+    pairs=st.integers(1, 4),
+    seed=st.integers(0, 1000),
+)
+def test_coded_weights_decode_to_the_weights(outputs: int, inputs: int, rows: int, pairs: int, seed: int) -> None:
+    weight = np.random.default_rng(seed).normal(size=(outputs, inputs))
+    coded = code_weights(weight, WINDOW, rows, 2 * pairs)
+    assert coded.targets.min() >= WINDOW.low
+    assert coded.targets.max() <= WINDOW.high * (1.0 + 1e-12)
+    row_tiles, column_tiles = coded.targets.shape[:2]
+    lines = coded.targets.transpose(0, 2, 1, 3).reshape(row_tiles * rows, column_tiles * 2 * pairs)
+    decoded = (lines[:, 0::2] - lines[:, 1::2])[:inputs, :outputs].T * coded.scale[:, None]
+    np.testing.assert_allclose(decoded, weight, rtol=1e-9, atol=1e-12)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    outputs=st.integers(1, 12),
+    inputs=st.integers(1, 20),
+    rows=st.integers(1, 8),
+    pairs=st.integers(1, 5),
+    seed=st.integers(0, 1000),
+)
+def test_an_ideal_chip_multiplies_like_torch(outputs: int, inputs: int, rows: int, pairs: int, seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    weight, bias = generator.normal(size=(outputs, inputs)), generator.normal(size=outputs)
+    x = torch.from_numpy(generator.normal(size=(6, inputs)).astype(np.float32))
+    layer = map_linear(Chip(silent_card(), seed=seed, spec=ideal_spec(rows, 2 * pairs)), weight, bias)
+    layer.calibrate(x, POINT)
+    # Cells beyond three standard deviations of the spread cannot reach the window's ends: 0.3 % of the full weight is theirs.
+    reached = all(tile.state.converged.all() for tile in layer.chip.tiles.values())
+    wanted = torch.nn.functional.linear(x, torch.from_numpy(weight).float(), torch.from_numpy(bias).float())
+    tolerance = 2e-5 if reached else 2e-2
+    assert torch.allclose(layer(x, POINT, np.arange(6)), wanted, atol=tolerance * float(wanted.abs().max() + 1.0))
+
+
+def test_both_levels_agree_in_mean_and_variance() -> None:
+    """One input read 1500 times: mean within 4.5 standard errors, variance within 25 % (its error is about 4 % and 1/f)."""
+    card = load_card("hzo-mfis-nor")
+    generator = np.random.default_rng(0)
+    spec = ideal_spec(32, 16)
+    layer = map_linear(Chip(card, seed=2, spec=spec), generator.uniform(-1, 1, (8, 32)), np.zeros(8))
+    point = OperatingPoint(multiply_voltage=0.5, sampling_time=1e-4)
+    x = torch.from_numpy(generator.uniform(0.3, 1.0, (1, 32)).astype(np.float32)).expand(1500, -1)
+    layer.calibrate(x[:1], point)
+    images = np.arange(1500, dtype=np.int64)
+    fast = layer(x, point, images).double().numpy()
+    slow = layer(x, point, images, "cell").double().numpy()
+    variance = slow.var(axis=0)
+    assert np.all(np.abs(fast.mean(axis=0) - slow.mean(axis=0)) < 0.7 * np.sqrt(variance))
+    assert fast.var(axis=0).sum() == pytest.approx(variance.sum(), rel=0.25)
+
+
+def test_noise_of_a_row_depends_on_its_image_alone() -> None:
+    generator = np.random.default_rng(1)
+    layer = map_linear(Chip("hzo-mfis-nor", seed=2), generator.normal(size=(10, 20)), np.zeros(10))
+    x = torch.from_numpy(generator.normal(size=(1, 20)).astype(np.float32))
+    layer.calibrate(x, POINT)
+    once = layer(x.expand(3, -1), POINT, np.array([5, 9, 5]))
+    assert torch.equal(once[0], once[2])
+    assert torch.equal(layer(x, POINT, np.array([9]))[0], once[1])
+
+
+def test_a_product_has_at_least_six_effective_bits() -> None:
+    budget = {item.source: item for item in error_budget(load_card("hzo-mfis-nor"), POINT, chips=2)}
+    assert budget["everything"].bits >= 6.0
+    assert all(item.bits >= budget["everything"].bits for item in budget.values())
+    assert budget["wires"].bits > 12.0  # nanoampere cells make the wires' drop negligible
+
+
+def test_too_small_a_chip_is_refused_with_the_number_needed() -> None:
+    chip = Chip("hzo-mfis-nor", spec=ChipSpec(rows=16, columns=8, tiles=3))
+    with pytest.raises(CapacityError, match=r"6 tiles of 16 x 8 are needed.*3 of 3 left.*at least 6"):
+        map_linear(chip, np.ones((10, 20)), np.zeros(10))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_not_finite_are_refused(value: float) -> None:
+    weight = np.ones((2, 3))
+    weight[1, 2] = value
+    with pytest.raises(ArgumentError, match="weight"):
+        map_linear(Chip("hzo-mfis-nor"), weight, np.zeros(2))
+    with pytest.raises(ArgumentError, match="bias"):
+        map_linear(Chip("hzo-mfis-nor"), np.ones((2, 3)), np.array([0.0, value]))
