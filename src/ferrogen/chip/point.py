@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Self
-
-from pydantic import model_validator
+from dataclasses import dataclass
+from typing import Self
 
 from ferrogen.core.errors import argument_error
-from ferrogen.core.spec import Spec
 from ferrogen.device.card import DeviceCard
 
 
-class OperatingPoint(Spec):
+@dataclass(frozen=True, slots=True)
+class OperatingPoint:
     """How the chip is driven.
 
     Attributes:
@@ -24,6 +23,9 @@ class OperatingPoint(Spec):
             the low voltage traps empty: this erases the memory between latents. None: as long as the sampling time,
             but at least five products.
         temperature: [K].
+
+    Raises:
+        ArgumentError: a value that is not a positive, finite number.
     """
 
     sample_voltage: float = 1.2
@@ -33,21 +35,20 @@ class OperatingPoint(Spec):
     reset_time: float | None = None
     temperature: float = 300.0
 
-    @model_validator(mode="before")
-    @classmethod
-    def _positive(cls, data: Any) -> Any:
+    def __post_init__(self) -> None:
         for name, unit in (
+            ("sample_voltage", "V"),
+            ("multiply_voltage", "V"),
             ("sampling_time", "s"),
             ("multiply_time", "s"),
             ("reset_time", "s"),
             ("temperature", "K"),
-            ("sample_voltage", "V"),
-            ("multiply_voltage", "V"),
         ):
-            value = data.get(name) if isinstance(data, dict) else None
-            if isinstance(value, int | float) and not (math.isfinite(value) and value > 0.0):
+            value = getattr(self, name)
+            if name == "reset_time" and value is None:
+                continue
+            if not isinstance(value, int | float) or not (math.isfinite(value) and value > 0.0):
                 raise argument_error(name, f"be a positive, finite number in {unit}", f"{value} {unit}")
-        return data
 
     @property
     def reset(self) -> float:

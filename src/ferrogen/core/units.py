@@ -66,9 +66,9 @@ def _conversion(suffix: str, unit: str, name: str, text: str | float) -> tuple[f
     for base in sorted(_BASE_UNITS, key=len, reverse=True):
         prefix = suffix.removesuffix(base)
         if prefix != suffix and prefix in _PREFIXES:
-            if base != unit:
+            if base != unit or base == "1/K":
                 break
-            return _PREFIXES[prefix], 0.0
+            return _PREFIXES[prefix] ** (2 if base == "m^2" else 1), 0.0
     raise ArgumentError(
         f"Argument `{name}` must be given in {unit}, but {text!r} has the unit {suffix!r}."
         f" Write for example '2.5 m{unit}' or a plain number in {unit}."
@@ -78,10 +78,11 @@ def _conversion(suffix: str, unit: str, name: str, text: str | float) -> tuple[f
 def format_quantity(value: float, unit: str) -> str:
     """Write ``value`` with the SI prefix that leaves one to three digits before the point.
 
-    >>> format_quantity(1e-3, "s")
-    '1 ms'
+    >>> format_quantity(1e-3, "s"), format_quantity(1e-14, "m^2")
+    ('1 ms', '1e-14 m^2')
     """
-    if unit in ("1", "K") or value == 0.0 or not math.isfinite(value):
+    # A prefix on a squared unit is squared, too, and one on a reciprocal says the opposite: neither gets one.
+    if unit in ("1", "K", "m^2", "1/K") or value == 0.0 or not math.isfinite(value):
         return f"{value:.6g}" if unit == "1" else f"{value:.6g} {unit}"
     for prefix in ("G", "M", "k", "", "m", "u", "n", "p", "f"):
         scaled = value / _PREFIXES[prefix]

@@ -87,9 +87,7 @@ def _state(trainer: Trainer) -> dict[str, Tensor]:
     """Collect every tensor that a step changes; the tensors are those of the run, not copies."""
     networks = {"model": trainer.model, "critic": trainer.critic, "average": trainer.average}
     tensors = {
-        f"{name}.{key}": value
-        for name, network in networks.items()
-        for key, value in network.state_dict().items()
+        f"{name}.{key}": value for name, network in networks.items() for key, value in network.state_dict().items()
     }
     for name, optimiser in trainer.optimisers.items():
         for number, parameter in enumerate(optimiser.param_groups[0]["params"]):
@@ -135,6 +133,5 @@ def _check_same_run(record: dict[str, object], trainer: Trainer, data_sha256: st
             where = next(key for key in sorted(value | stored) if stored.get(key) != value.get(key))
             before, after = stored.get(where), value.get(where)
         raise ArgumentError(
-            f"Argument `{where}` must be {before!r}, as in the checkpoint '{path}', but it is {after!r}."
-            f" {_REMEDY}"
+            f"Argument `{where}` must be {before!r}, as in the checkpoint '{path}', but it is {after!r}. {_REMEDY}"
         )

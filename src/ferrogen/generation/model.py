@@ -151,9 +151,7 @@ def save_vae(model: VAE, path: Path) -> None:
         OutputError: the folder cannot be written.
     """
     tensors = {name: value.detach().float().contiguous() for name, value in model.state_dict().items()}
-    check_tensors(
-        tensors, tensors, path=path, what=_WHAT, remedy="Nothing was written; train with a lower rate."
-    )
+    check_tensors(tensors, tensors, path=path, what=_WHAT, remedy="Nothing was written; train with a lower rate.")
     with atomic_path(path) as temporary:
         save_file(tensors, temporary, metadata={_METADATA_KEY: model.spec.model_dump_json()})
 
@@ -185,9 +183,7 @@ def _read(path: Path) -> VAE:
     check_tensors(tensors, wanted, path=path, what=_WHAT, remedy=_REMEDY)
     for name, value in tensors.items():
         if value.dtype != torch.float32:
-            raise DataFileError(
-                f"{_WHAT} '{path}' holds '{name}' as {value.dtype} instead of torch.float32. {_REMEDY}"
-            )
+            raise DataFileError(f"{_WHAT} '{path}' holds '{name}' as {value.dtype} instead of torch.float32. {_REMEDY}")
     model.load_state_dict(tensors)
     return model.eval()
 
@@ -198,6 +194,4 @@ def _read_spec(metadata: dict[str, str], path: Path) -> VAESpec:
     try:
         return VAESpec.model_validate_json(metadata[_METADATA_KEY])
     except ValidationError as error:
-        raise DataFileError(
-            f"{_WHAT} '{path}': {explain(error, subject='its description')} {_REMEDY}"
-        ) from None
+        raise DataFileError(f"{_WHAT} '{path}': {explain(error, subject='its description')} {_REMEDY}") from None

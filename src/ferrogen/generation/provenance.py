@@ -30,7 +30,7 @@ def provenance(generator: ChipGenerator, images: int) -> dict[str, Any]:
         },
         "seed": chip.seed,
         "card": card.name,
-        "operating_point": {**generator.at.model_dump(), "reset_time": generator.at.reset},
+        "operating_point": {**asdict(generator.at), "reset_time": generator.at.reset},
         "fidelity": generator.fidelity,
         "images": images,
         "chip": {

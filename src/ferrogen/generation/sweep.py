@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,8 +80,7 @@ def sweep(
         raise argument_error("voltages", "and times hold at least one value each", f"{list(voltages)}, {list(times)}")
     if count < 16:
         raise argument_error("count", "be at least 16 images a point", count)
-    changes = [{"sample_voltage": v, "sampling_time": t} for t in times for v in voltages]
-    points = [OperatingPoint(**{**generator.at.model_dump(), **change}) for change in changes]
+    points = [replace(generator.at, sample_voltage=v, sampling_time=t) for t in times for v in voltages]
     for point in points:
         point.check(generator.chip.device)
     results = []

@@ -43,8 +43,8 @@ def test_an_image_is_the_same_however_it_is_asked_for(generator: ChipGenerator) 
 
 
 def test_threads_change_nothing_but_the_order_of_float_sums(vae: VAE, generator: ChipGenerator) -> None:
-    """Noise is bit-identical. A float32 sum of 128 terms moves by at most 128 ulp, which can turn one converter code of a
-    layer over: pixels move by less than 2 % of the range, and hardly any moves at all."""
+    """Noise is bit-identical. A float32 sum of 128 terms moves by at most 128 ulp, which can turn one converter code
+    of a layer over: pixels move by less than 2 % of the range, and hardly any moves at all."""
     threads = torch.get_num_threads()
     try:
         torch.set_num_threads(2)

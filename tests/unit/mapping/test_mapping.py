@@ -71,7 +71,8 @@ def test_an_ideal_chip_multiplies_like_torch(outputs: int, inputs: int, rows: in
     x = torch.from_numpy(generator.normal(size=(6, inputs)).astype(np.float32))
     layer = map_linear(Chip(silent_card(), seed=seed, spec=ideal_spec(rows, 2 * pairs)), weight, bias)
     layer.calibrate(x, POINT)
-    # Cells beyond three standard deviations of the spread cannot reach the window's ends: 0.3 % of the full weight is theirs.
+    # Cells beyond three standard deviations of the spread cannot reach the window's ends: 0.3 % of the full weight is
+    # theirs.
     reached = all(tile.state.converged.all() for tile in layer.chip.tiles.values())
     wanted = torch.nn.functional.linear(x, torch.from_numpy(weight).float(), torch.from_numpy(bias).float())
     tolerance = 2e-5 if reached else 2e-2
@@ -79,8 +80,8 @@ def test_an_ideal_chip_multiplies_like_torch(outputs: int, inputs: int, rows: in
 
 
 def test_both_levels_agree_in_mean_and_variance() -> None:
-    """One input read 1500 times: mean within 4.5 standard errors, variance within 25 % (its error is about 4 % and 1/f)."""
-    card = load_card("hzo-mfis-nor")
+    """One input read 1500 times: mean within 4.5 standard errors, variance within 25 % (its error is about 4 % and
+    1/f).""" card = load_card("hzo-mfis-nor")
     generator = np.random.default_rng(0)
     spec = ideal_spec(32, 16)
     layer = map_linear(Chip(card, seed=2, spec=spec), generator.uniform(-1, 1, (8, 32)), np.zeros(8))

@@ -124,7 +124,5 @@ def test_bad_arguments_are_refused(sampler: LatentSampler) -> None:
 
 def test_a_higher_voltage_makes_more_noise() -> None:
     chip = programmed()
-    noise = [
-        LatentSampler(chip, OperatingPoint(sample_voltage=v), 8).relative_noise() for v in (0.2, 0.6, 1.2)
-    ]
+    noise = [LatentSampler(chip, OperatingPoint(sample_voltage=v), 8).relative_noise() for v in (0.2, 0.6, 1.2)]
     assert noise[0] < 0.5 * noise[1] < 0.5 * noise[2]

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import json
+from importlib import resources
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+from scipy import constants as codata
+
+from ferrogen.core import constants
+from ferrogen.core.errors import CardError, DataFileError, FerrogenError, OutputError, argument_error
+from ferrogen.core.files import atomic_path, output_folder, read_bytes, write_json
+from ferrogen.core.references import references
+from ferrogen.core.spec import Spec, explain
+
+
+class Boom(Exception):
+    pass
+
+
+def test_constants_are_codata() -> None:
+    assert constants.ELEMENTARY_CHARGE == codata.e
+    assert constants.BOLTZMANN == codata.k
+    assert constants.BOLTZMANN_EV == pytest.approx(codata.value("Boltzmann constant in eV/K"), rel=1e-9)
+
+
+def test_an_atomic_file_is_whole_or_not_there(tmp_path: Path) -> None:
+    place = tmp_path / "new" / "x.json"
+    with pytest.raises(Boom), atomic_path(place) as temporary:
+        temporary.write_text("half")
+        raise Boom
+    assert list(place.parent.iterdir()) == []
+    place.write_text("old")
+    with pytest.raises(Boom), atomic_path(place) as temporary:
+        temporary.write_text("half")
+        raise Boom
+    assert [p.read_text() for p in place.parent.iterdir()] == ["old"]
+    with atomic_path(place) as temporary:
+        temporary.write_text("new")
+        assert place.read_text() == "old"
+    assert [p.read_text() for p in place.parent.iterdir()] == ["new"]
+
+
+def test_an_output_folder_is_filled_at_the_end_or_not_at_all(tmp_path: Path) -> None:
+    (tmp_path / "kept").write_text("kept")
+    (tmp_path / "a").write_text("old")
+    with pytest.raises(Boom), output_folder(tmp_path) as staging:
+        (staging / "a").write_text("new")
+        raise Boom
+    assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {"kept": "kept", "a": "old"}
+    with output_folder(tmp_path) as staging:
+        (staging / "a").write_text("new")
+    assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {"kept": "kept", "a": "new"}
+
+
+def test_what_cannot_be_written_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot be written"), output_folder(tmp_path / "file"):
+        pass
+    with pytest.raises(OutputError, match="cannot be written"), atomic_path(tmp_path / "file" / "x"):
+        pass
+
+
+def test_json_refuses_what_json_cannot_say(tmp_path: Path) -> None:
+    write_json(tmp_path / "x.json", {"a": 1.5, "µ": [1]})
+    assert json.loads((tmp_path / "x.json").read_text(encoding="utf-8")) == {"a": 1.5, "µ": [1]}
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(tmp_path / "y.json", {"a": float("nan")})
+    assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("missing", "does not exist"), ("folder", "is not a file"), ("large", "has 11 bytes")]
+)
+def test_files_nobody_vouches_for(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "large").write_bytes(b"x" * 11)
+    with pytest.raises(DataFileError, match=text) as caught:
+        read_bytes(tmp_path / name, what="Thing", limit=10)
+    assert str(caught.value).startswith("Thing '")
+    (tmp_path / "fits").write_bytes(b"x" * 10)
+    assert len(read_bytes(tmp_path / "fits", what="Thing", limit=10)) == 10
+
+
+def test_the_house_style_of_messages() -> None:
+    error = argument_error("rows", "be at least 1", 0, "Use more.")
+    assert str(error) == "Argument `rows` must be at least 1, but it is 0. Use more."
+    assert isinstance(error, FerrogenError)
+    assert isinstance(error, ValueError)
+    assert str(argument_error("rows", "be at least 1", 0)).endswith("it is 0.")
+    assert issubclass(CardError, ValueError)
+    assert issubclass(OutputError, OSError)
+
+
+def test_references_are_complete() -> None:
+    for key, item in references().items():
+        assert item.key == key
+        assert len(item.text) > 20
+        assert item.seen in ("abstract", "text", "memory")
+        assert not item.doi or item.doi.startswith("10.")
+        assert str(item).startswith(item.text)
+    cards = resources.files("ferrogen.device") / "cards"
+    for card in cards.iterdir():
+        for line in card.read_text(encoding="utf-8").splitlines():
+            if line.startswith("source = "):
+                assert line.split('"')[1] in {*references(), "none"}
+
+
+class Point(Spec):
+    x: float
+    y: int = 0
+
+
+def test_specs_are_frozen_and_strict() -> None:
+    point = Point(x=1.0)
+    with pytest.raises(ValidationError):
+        point.x = 2.0  # type: ignore[misc]
+    for wrong in ({"x": float("nan")}, {"x": 1.0, "z": 2}, {"x": "far"}, {}):
+        with pytest.raises(ValidationError):
+            Point.model_validate(wrong)
+
+
+def test_explain_is_one_line_that_names_field_value_and_fault() -> None:
+    with pytest.raises(ValidationError) as caught:
+        Point.model_validate({"x": "far", "y": "near", "a": 1, "b": 2})
+    text = explain(caught.value, subject="Point 'p'")
+    assert "\n" not in text
+    assert text.startswith("Point 'p': `x` is 'far': ")
+    assert text.endswith("; and 1 more.")
