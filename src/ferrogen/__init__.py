@@ -4,7 +4,7 @@
 >>> chip = fg.Chip("hzo-mfis-nor", seed=7)  # doctest: +SKIP
 >>> run = fg.generate("mnist", chip, count=64)  # doctest: +SKIP
 
-The public names below are imported when first used, so that ``import ferrogen`` stays quick.
+The public names are imported when first used, so that ``import ferrogen`` stays quick.
 """
 
 from __future__ import annotations
@@ -15,20 +15,59 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from ferrogen.core.errors import FerrogenError as FerrogenError
-    from ferrogen.core.streams import Streams as Streams
+    from ferrogen.chip.chip import Chip
+    from ferrogen.chip.point import OperatingPoint
+    from ferrogen.chip.spec import ChipSpec
+    from ferrogen.circuit.periphery import Periphery
+    from ferrogen.core.errors import FerrogenError
+    from ferrogen.core.streams import Streams
+    from ferrogen.device.card import DeviceCard, load_card
+    from ferrogen.generation.generator import ChipGenerator
+    from ferrogen.generation.model import VAE, load_vae
+    from ferrogen.generation.run import GenerationRun, generate
+    from ferrogen.sampler.latents import LatentSampler, SamplerSpec
 
-_PUBLIC = {
-    "FerrogenError": "ferrogen.core.errors",
-    "Streams": "ferrogen.core.streams",
+__all__ = [
+    "VAE",
+    "Chip",
+    "ChipGenerator",
+    "ChipSpec",
+    "DeviceCard",
+    "FerrogenError",
+    "GenerationRun",
+    "LatentSampler",
+    "OperatingPoint",
+    "Periphery",
+    "SamplerSpec",
+    "Streams",
+    "__version__",
+    "generate",
+    "load_card",
+    "load_vae",
+]
+
+_HOMES = {
+    "VAE": "generation.model",
+    "Chip": "chip.chip",
+    "ChipGenerator": "generation.generator",
+    "ChipSpec": "chip.spec",
+    "DeviceCard": "device.card",
+    "FerrogenError": "core.errors",
+    "GenerationRun": "generation.run",
+    "LatentSampler": "sampler.latents",
+    "OperatingPoint": "chip.point",
+    "Periphery": "circuit.periphery",
+    "SamplerSpec": "sampler.latents",
+    "Streams": "core.streams",
+    "generate": "generation.run",
+    "load_card": "device.card",
+    "load_vae": "generation.model",
 }
-
-__all__ = ["FerrogenError", "Streams", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _PUBLIC:
-        return getattr(importlib.import_module(_PUBLIC[name]), name)
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"ferrogen.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'ferrogen' has no attribute {name!r}")
 
 

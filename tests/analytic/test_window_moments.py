@@ -91,7 +91,7 @@ def test_closed_forms_are_the_integrals_they_stand_for(u: float) -> None:
     variance, _ = integrate.quad(lambda s: 2.0 * (1.0 - s) * np.exp(-u * s), 0.0, 1.0)
     assert float(averaging_factor(u)) == pytest.approx(variance, rel=1e-9)
     for lag in (1, 3):
-        covariance, _ = integrate.dblquad(lambda s, t: np.exp(-u * (lag + t - s)), 0.0, 1.0, 0.0, 1.0)
+        covariance, _ = integrate.dblquad(lambda s, t, lag=lag: np.exp(-u * (lag + t - s)), 0.0, 1.0, 0.0, 1.0)
         ours = float(window_covariance(0.3 * u, 0.7 * u, 1.0, 1.0, lag))
         assert ours == pytest.approx(0.21 * covariance, rel=1e-6)
         assert float(window_lag_correlation(u, lag)) == pytest.approx(covariance / variance, rel=1e-6)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -42,7 +44,7 @@ def test_spectrum_of_one_trap(p: float, moves: float) -> None:
     expected = _expected_periodogram(p, rate, interval, steps)[: steps // 2 + 1]
     bands = np.unique(np.geomspace(1, steps // 2, 25).astype(int))
     z = []
-    for low, high in zip(bands[:-1], bands[1:], strict=True):
+    for low, high in itertools.pairwise(bands):
         ratio = (periodogram[:, low:high] / expected[low:high]).mean(axis=1)
         z.append((ratio.mean() - 1.0) / (ratio.std(ddof=1) / np.sqrt(traps)))
     assert np.abs(z).max() < stats.norm.isf(1e-3 / 2 / len(z))
@@ -121,9 +123,7 @@ def test_averaging_hardly_helps_against_log_uniform_traps() -> None:
     steps=st.integers(1, 300),
     more=st.integers(0, 300),
 )
-def test_a_longer_trace_begins_with_the_shorter_one(
-    rates: list[tuple[float, float]], steps: int, more: int
-) -> None:
+def test_a_longer_trace_begins_with_the_shorter_one(rates: list[tuple[float, float]], steps: int, more: int) -> None:
     a, b = (np.array(part) for part in zip(*rates, strict=True))
     short = occupancy_traces(KEY, a, b, interval=1e-4, steps=steps)
     longer = occupancy_traces(KEY, a, b, interval=1e-4, steps=steps + more)

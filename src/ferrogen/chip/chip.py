@@ -247,7 +247,7 @@ class Chip:
         outputs, clipped = analog_product(
             shares,
             matrices,
-            matrices.electronic_noise(self.spec.periphery, point, shares.abs().mean(dim=0).reshape(1, 1, -1)),
+            matrices.electronic_noise(self.spec.periphery, point, shares.abs()[None]),
             self.spec.periphery,
             largest if full_scale is None else full_scale,
             point,

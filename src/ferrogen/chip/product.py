@@ -40,7 +40,8 @@ class ProductMatrices:
         Args:
             periphery: circuits.
             point: operating point.
-            mean_input: mean of the inputs' magnitude, which sets the shot noise, ``(row_tiles, 1, rows)``.
+            mean_input: mean of the inputs' magnitude, which sets the shot noise, ``(row_tiles, 1, rows)``; or the
+                magnitude of every input by itself, ``(row_tiles, batch, rows)``, and the result has a batch, too.
         """
         standing = torch.bmm(mean_input, self.total) * self.drive
         noise = periphery.multiply_amplifier.noise_current(point.multiply_time, point.temperature, standing.numpy())

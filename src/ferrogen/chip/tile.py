@@ -19,7 +19,7 @@ from ferrogen.chip.schedule import READ_PHASE, chip_schedule
 from ferrogen.chip.spec import ChipSpec
 from ferrogen.core.streams import Purpose, Streams
 from ferrogen.device.card import DeviceCard
-from ferrogen.device.rtn.closed_form import scheduled_moments
+from ferrogen.device.rtn.moments import phase_moments
 from ferrogen.device.rtn.schedule import Schedule
 from ferrogen.device.rtn.windows import window_sums
 
@@ -92,7 +92,7 @@ class Tile:
         schedule = chip_schedule(point, samples=self.samples, observe="product")
         to_one, to_zero = self.event_means(population, schedule, point.temperature)
         steps = self.steps(population)
-        mean, variance = scheduled_moments(to_one, to_zero, READ_PHASE)
+        mean, variance = phase_moments(to_one, to_zero, READ_PHASE)
         frozen = np.flatnonzero((to_one + to_zero).sum(axis=1) * _FROZEN_CYCLES < 1.0)
         mean[frozen] = window_sums(
             self.streams.key(Purpose.TELEGRAPH_WINDOW, self.number),

@@ -84,7 +84,7 @@ def next_bits(state: NDArray[np.uint64]) -> np.uint64:
     s0 = state[0]
     s1 = state[1]
     total = s0 + s1
-    result = ((total << np.uint64(17)) | (total >> np.uint64(47))) + s0
+    result: np.uint64 = ((total << np.uint64(17)) | (total >> np.uint64(47))) + s0
     s1 ^= s0
     state[0] = ((s0 << np.uint64(49)) | (s0 >> np.uint64(15))) ^ s1 ^ (s1 << np.uint64(21))
     state[1] = (s1 << np.uint64(28)) | (s1 >> np.uint64(36))
@@ -106,13 +106,13 @@ def exponential(state: NDArray[np.uint64]) -> float:
         layer = np.int64(bits & np.uint64(255))
         x = (np.float64(bits >> np.uint64(12)) + 0.5) * _INV52 * _EXPONENTIAL_X[layer]
         if x < _EXPONENTIAL_X[layer + 1]:
-            return offset + x
+            return float(offset + x)
         if layer == 0:  # the tail is the same distribution again, further out
             offset += _EXPONENTIAL_EDGE
             continue
         low, high = _EXPONENTIAL_F[layer], _EXPONENTIAL_F[layer + 1]
         if low + uniform(state) * (high - low) < math.exp(-x):
-            return offset + x
+            return float(offset + x)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
@@ -124,7 +124,7 @@ def normal(state: NDArray[np.uint64]) -> float:
         sign = 1.0 if bits & np.uint64(256) else -1.0
         x = (np.float64(bits >> np.uint64(12)) + 0.5) * _INV52 * _NORMAL_X[layer]
         if x < _NORMAL_X[layer + 1]:
-            return sign * x
+            return float(sign * x)
         if layer == 0:  # Marsaglia's tail
             while True:
                 beyond = -math.log(uniform(state)) / _NORMAL_EDGE
@@ -132,7 +132,7 @@ def normal(state: NDArray[np.uint64]) -> float:
                     return sign * (_NORMAL_EDGE + beyond)
         low, high = _NORMAL_F[layer], _NORMAL_F[layer + 1]
         if low + uniform(state) * (high - low) < math.exp(-0.5 * x * x):
-            return sign * x
+            return float(sign * x)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -186,7 +186,7 @@ def poisson(state: NDArray[np.uint64], plan: NDArray[np.float64], at: int) -> in
         u = uniform(state) - 0.5
         v = uniform(state)
         us = 0.5 - abs(u)
-        k = int(math.floor((2.0 * a / us + b) * u + mean + 0.43))
+        k = math.floor((2.0 * a / us + b) * u + mean + 0.43)
         if us >= 0.07 and v <= plan[at + 4]:
             return k
         if k < 0 or (us < 0.013 and v > us):

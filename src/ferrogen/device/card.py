@@ -24,6 +24,22 @@ Distribution = Literal["normal", "lognormal", "uniform", "loguniform", "poisson"
 _CARD_LIMIT = 1_000_000
 _UNITS = ("1", "V", "A", "S", "s", "K", "m", "m^2", "eV", "Ohm", "F", "1/K")
 
+# The unit each parameter of a card must be given in, where it is not a pure number.
+_OWN_UNITS = {
+    "cell_area": "m^2",
+    "ferroelectric_thickness": "m",
+    "interlayer_thickness": "m",
+    "on_conductance": "S",
+    "off_conductance": "S",
+    "characteristic_voltage": "V",
+    "trap_time_constant": "s",
+    "trap_level": "eV",
+    "trap_depth": "m",
+    "trap_relaxation_energy": "eV",
+}
+_ANY_SIGN = ("trap_level",)
+_MAY_VANISH = ("interlayer_thickness", "traps_per_cell", "trap_amplitude", "switching_noise")
+
 
 class Spread(Spec):
     """How a parameter varies.
@@ -130,6 +146,19 @@ class DeviceCard(Spec):
 
     switching_noise: Parameter
     programmable_levels: Parameter
+
+    @model_validator(mode="after")
+    def _sensible(self) -> Self:
+        for name, item in self.parameters.items():
+            unit = _OWN_UNITS.get(name, "1")
+            if item.unit != unit:
+                raise ValueError(f"`{name}` must be in {unit}, not {item.unit}")
+            if name not in _ANY_SIGN and not (item.value > 0.0 or (item.value == 0.0 and name in _MAY_VANISH)):
+                raise ValueError(f"`{name}` must be positive, but it is {format_quantity(item.value, item.unit)}")
+        for name, (low, high) in self.validity:
+            if not 0.0 <= low < high:
+                raise ValueError(f"`validity.{name}` must have 0 <= low < high, but it is [{low:g}, {high:g}]")
+        return self
 
     @property
     def parameters(self) -> dict[str, Parameter]:

@@ -39,8 +39,12 @@ class ChipDecoder:
             latents = torch.relu_(layer(latents, self.point, images, fidelity))
         return torch.sigmoid_(last(latents, self.point, images, fidelity))
 
-    def calibrate(self, latents: torch.Tensor) -> None:
-        """Set every layer's input and converter ranges from typical latents ``(n, latent)``."""
+    def move(self, point: OperatingPoint) -> None:
+        """Go to an operating point: set every layer's input and converter ranges there, from normal latents."""
+        self.point = point
+        generator = self.layers[0].chip.streams.generator(Purpose.CALIBRATION)
+        shape = (_CALIBRATION_LATENTS, self.layers[0].inputs)
+        latents = torch.from_numpy(generator.standard_normal(shape, dtype=np.float32))
         *inner, last = self.layers
         for layer in inner:
             latents = torch.relu_(layer.calibrate(latents, self.point))
@@ -70,7 +74,5 @@ def map_decoder(decoder: Decoder, chip: Chip, point: OperatingPoint, *, sampling
         for k, (weight, bias) in enumerate(pairs)
     ]
     mapped = ChipDecoder(layers, point)
-    generator = chip.streams.generator(Purpose.CALIBRATION)
-    normals = generator.standard_normal((_CALIBRATION_LATENTS, layers[0].inputs), dtype=np.float32)
-    mapped.calibrate(torch.from_numpy(normals))
+    mapped.move(point)
     return mapped

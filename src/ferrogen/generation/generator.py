@@ -19,7 +19,7 @@ from ferrogen.core.streams import Purpose
 from ferrogen.generation.decoder import ChipDecoder, map_decoder
 from ferrogen.generation.model import SIDE, VAE, load_vae
 from ferrogen.mapping.layer import Fidelity
-from ferrogen.sampler.latents import LatentSampler, SamplerSpec
+from ferrogen.sampler.latents import Calibration, LatentSampler, SamplerSpec
 
 # Images are always computed in aligned blocks of this size: float sums, and with them the codes of the converters, then
 # do not depend on how many images were asked for.
@@ -77,18 +77,29 @@ class ChipGenerator:
         """Numbers an image needs."""
         return self.vae.spec.latent
 
-    def move(self, point: OperatingPoint) -> None:
-        """Go to another operating point: new calibration of converters and latents, same programmed cells.
+    def move(self, point: OperatingPoint, calibration: Calibration | None = None) -> None:
+        """Go to another operating point with the same programmed cells; the decoder's converters are calibrated anew.
+
+        Args:
+            point: where to go.
+            calibration: of the latents, kept in use; a new one is made if not given.
 
         Raises:
             ValidityError: the point lies outside the card's validity.
+            SilentCellsError: a new calibration found a reading that never changed.
         """
         point.check(self.chip.device)
         self.at = point
-        self.decoder.point = point
-        generator = self.chip.streams.generator(Purpose.CALIBRATION)
-        self.decoder.calibrate(torch.from_numpy(generator.standard_normal((1024, self.latents), dtype=np.float32)))
-        self.sampler = LatentSampler(self.chip, point, self.latents, self.sampler_spec)
+        self.decoder.move(point)
+        self.sampler = LatentSampler(self.chip, point, self.latents, self.sampler_spec, calibration)
+
+    def calibrate_latents(self) -> None:
+        """Calibrate the latents at the present point.
+
+        Raises:
+            SilentCellsError: a reading never changed.
+        """
+        self.sampler = LatentSampler(self.chip, self.at, self.latents, self.sampler_spec)
 
     def draw_latents(self, first: int, count: int) -> NDArray[np.float32]:
         """Return the chip's latents of consecutive images, float32 ``(count, latents)``."""

@@ -173,7 +173,11 @@ def load_vae(path_or_name: str | Path) -> VAE:
         shipped = resources.files("ferrogen.generation") / "weights" / SHIPPED[str(path_or_name)]
         with resources.as_file(shipped) as path:
             return _read(path)
-    return _read(Path(path_or_name))
+    path = Path(path_or_name)
+    if not path.exists():
+        names = ", ".join(f"'{name}'" for name in SHIPPED)
+        raise DataFileError(f"{_WHAT} '{path}' does not exist. Give a file of `ferrogen train`, or a name: {names}.")
+    return _read(path)
 
 
 def _read(path: Path) -> VAE:

@@ -48,7 +48,7 @@ def provenance(generator: ChipGenerator, images: int) -> dict[str, Any]:
         "sampler": {
             "latents_per_image": generator.latents,
             "cells_per_latent": sampler.cells_per_latent,
-            "calibration_reads": sampler.calibration.reads,
+            "calibration_reads": sampler.in_use.reads,
             "telegraph_share_of_variance": sampler.telegraph_share(),
             "traps_followed_one_by_one": sampler.resolved_traps,
             "variance_they_carry": sampler.spec.resolved_share,

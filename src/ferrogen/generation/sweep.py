@@ -15,6 +15,8 @@ from ferrogen.generation.generator import ChipGenerator
 from ferrogen.metrics.features import FeatureNetwork
 from ferrogen.metrics.frechet import Moments, frechet_distance
 from ferrogen.metrics.randomness import latent_statistics
+from ferrogen.metrics.score import Score
+from ferrogen.sampler.latents import Calibration
 
 COLUMNS = {
     "sample_voltage": "V",
@@ -27,6 +29,10 @@ COLUMNS = {
     "frechet_distance": "1",
     "frechet_low": "1",
     "frechet_high": "1",
+    "kept_standard_deviation": "1",
+    "kept_frechet_distance": "1",
+    "kept_frechet_low": "1",
+    "kept_frechet_high": "1",
     "images": "1",
 }
 """Names and units of a sweep's table."""
@@ -34,10 +40,20 @@ COLUMNS = {
 
 @dataclass(frozen=True, slots=True)
 class SweepPoint:
-    """One point of the map; see :data:`COLUMNS`. NaN where the readings never changed: nothing to sample."""
+    """One point of the map; see :data:`COLUMNS`.
+
+    The quantities named ``kept_`` belong to latents scaled with the calibration of the generator's first point: what
+    the knobs do to a chip that is not calibrated anew. The others belong to latents calibrated at the point itself;
+    they are NaN where the readings never changed, so that there is nothing to calibrate.
+    """
 
     sample_voltage: float
     sampling_time: float
+    kept_standard_deviation: float
+    kept_frechet_distance: float
+    kept_frechet_low: float
+    kept_frechet_high: float
+    images: int
     relative_noise: float = 0.0
     telegraph_share: float = 0.0
     ks_distance: float = math.nan
@@ -46,7 +62,6 @@ class SweepPoint:
     frechet_distance: float = math.nan
     frechet_low: float = math.nan
     frechet_high: float = math.nan
-    images: int = 0
 
 
 def sweep(
@@ -61,7 +76,8 @@ def sweep(
 ) -> list[SweepPoint]:
     """Measure randomness and image quality on a grid of sample voltages [V] and sampling times [s].
 
-    The cells are programmed once; at every point converters and latents are calibrated anew.
+    The cells are programmed once. Every point is measured twice: with the latent calibration of the generator's first
+    point kept, and with latents calibrated at the point itself.
 
     Args:
         generator: model on a chip; it is left at the last point.
@@ -83,38 +99,54 @@ def sweep(
     points = [replace(generator.at, sample_voltage=v, sampling_time=t) for t in times for v in voltages]
     for point in points:
         point.check(generator.chip.device)
+    kept = generator.sampler.in_use
     results = []
     for point in points:
-        results.append(_measure(generator, point, reference, network, count))
+        results.append(_measure(generator, point, kept, reference, network, count))
         if progress is not None:
             progress(results[-1])
     return results
 
 
 def _measure(
-    generator: ChipGenerator, point: OperatingPoint, reference: Moments, network: FeatureNetwork, count: int
+    generator: ChipGenerator,
+    point: OperatingPoint,
+    kept: Calibration,
+    reference: Moments,
+    network: FeatureNetwork,
+    count: int,
 ) -> SweepPoint:
-    try:
-        generator.move(point)
-    except SilentCellsError:  # the finding of this point, not a failure of the sweep
-        return SweepPoint(point.sample_voltage, point.sampling_time)
-    latents = generator.draw_latents(0, count)
-    statistics = latent_statistics(latents, seed=generator.chip.seed)
-    distance = frechet_distance(
-        network.extract(generator.images(0, count)).features, reference, seed=generator.chip.seed
-    )
-    return SweepPoint(
+    def distance() -> Score:
+        features = network.extract(generator.images(0, count)).features
+        return frechet_distance(features, reference, seed=generator.chip.seed)
+
+    generator.move(point, calibration=kept)
+    scaled = distance()
+    result = SweepPoint(
         sample_voltage=point.sample_voltage,
         sampling_time=point.sampling_time,
+        kept_standard_deviation=float(generator.draw_latents(0, count).std()),
+        kept_frechet_distance=scaled.value,
+        kept_frechet_low=scaled.low,
+        kept_frechet_high=scaled.high,
+        images=count,
+    )
+    try:
+        generator.calibrate_latents()
+    except SilentCellsError:  # the finding of this point, not a failure of the sweep
+        return result
+    statistics = latent_statistics(generator.draw_latents(0, count), seed=generator.chip.seed)
+    own = distance()
+    return replace(
+        result,
         relative_noise=generator.sampler.relative_noise(),
         telegraph_share=generator.sampler.telegraph_share(),
         ks_distance=statistics["ks_distance"].value,
         lag_1_autocorrelation=statistics["autocorrelation_lag_1"].value,
         excess_kurtosis=statistics["excess_kurtosis"].value,
-        frechet_distance=distance.value,
-        frechet_low=distance.low,
-        frechet_high=distance.high,
-        images=count,
+        frechet_distance=own.value,
+        frechet_low=own.low,
+        frechet_high=own.high,
     )
 
 

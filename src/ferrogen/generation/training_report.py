@@ -112,18 +112,20 @@ def digit_figures(model: VAE, data: ImageData, seed: int) -> dict[str, str]:
     train = network.extract(train_images[:JUDGED_IMAGES])
     nearest = nearest_training_distance(images[:_COMPARED], train_images, test_images[:_COMPARED]).scores
     precision, recall = precision_recall(drawn.features, real.features)
+    floor_precision, floor_recall = precision_recall(train.features, real.features)
     shares = np.bincount(drawn.probabilities.argmax(1), minlength=10) / JUDGED_IMAGES
     return {
         "Frechet distance to the test images": str(frechet_distance(drawn.features, real.features, seed=seed)),
         "the same for 10,000 training images (floor)": str(frechet_distance(train.features, real.features, seed=seed)),
         "Precision": str(precision),
         "Recall": str(recall),
+        "Precision and recall of the 10,000 training images": f"{floor_precision} and {floor_recall}",
         "Distance to the nearest training image (median, pixels of full scale)": str(
             nearest["nearest_training_distance"]
         ),
         "the same for test images": str(nearest["nearest_held_out_distance"]),
         "Closer to a training image than 99 % of test images are": str(nearest["close_copies"]),
-        "Rarest and most frequent digit": f"{100 * shares.min():.1f} % and {100 * shares.max():.1f} %",
+        "Share of the rarest and the most frequent digit": f"{100 * shares.min():.1f} % and {100 * shares.max():.1f} %",
     }
 
 

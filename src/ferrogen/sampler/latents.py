@@ -86,6 +86,7 @@ class LatentSampler:
         point: operating point.
         latents: how many numbers an image needs.
         spec: how they are read.
+        calibration: of an earlier sampler on the same cells, kept in use; a new one is made if not given.
 
     Raises:
         CapacityError: the sampling tiles have too few pairs of bit lines.
@@ -97,8 +98,9 @@ class LatentSampler:
     point: OperatingPoint
     latents: int
     spec: SamplerSpec = field(default_factory=SamplerSpec)
+    calibration: Calibration | None = None
     clipped: int = 0
-    calibration: Calibration = field(init=False)
+    in_use: Calibration = field(init=False)
     _readers: list[WindowReader] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -106,7 +108,7 @@ class LatentSampler:
             raise argument_error("latents", "be at least 1", self.latents)
         self.point.check(self.chip.device)
         self._readers = self._allocate()
-        self.calibration = self._calibrate()
+        self.in_use = self._calibrate() if self.calibration is None else self.calibration
 
     @property
     def cells_per_latent(self) -> int:
@@ -174,8 +176,8 @@ class LatentSampler:
         if first < 0 or count < 0:
             raise argument_error("first", "and count be non-negative image numbers", f"{first}, {count}")
         start = self.spec.calibration_reads + first
-        readings = self._read(range(start, start + count), self.calibration.full_scale)
-        return (readings - self.calibration.mean) / self.calibration.deviation
+        readings = self._read(range(start, start + count), self.in_use.full_scale)
+        return (readings - self.in_use.mean) / self.in_use.deviation
 
     @property
     def resolved_traps(self) -> int:
@@ -185,9 +187,9 @@ class LatentSampler:
     def relative_noise(self) -> float:
         """Return the rms of a reading over the standing current of its cells: the randomness of a read."""
         standing = np.concatenate([reader.standing_current for reader in self._readers])
-        return float(np.sqrt(np.mean((self.calibration.deviation / standing) ** 2)))
+        return float(np.sqrt(np.mean((self.in_use.deviation / standing) ** 2)))
 
     def telegraph_share(self) -> float:
         """Return the share of the readings' variance that is telegraph noise; the rest is the amplifier's."""
         electronic = np.concatenate([reader.electronic_noise for reader in self._readers])
-        return max(0.0, 1.0 - float(np.mean(electronic**2) / np.mean(self.calibration.deviation**2)))
+        return max(0.0, 1.0 - float(np.mean(electronic**2) / np.mean(self.in_use.deviation**2)))

@@ -15,26 +15,26 @@ from ferrogen.core.references import references
 from ferrogen.core.spec import Spec, explain
 
 
-class Boom(Exception):
+class BoomError(Exception):
     pass
 
 
 def test_constants_are_codata() -> None:
-    assert constants.ELEMENTARY_CHARGE == codata.e
-    assert constants.BOLTZMANN == codata.k
-    assert constants.BOLTZMANN_EV == pytest.approx(codata.value("Boltzmann constant in eV/K"), rel=1e-9)
+    assert codata.e == constants.ELEMENTARY_CHARGE
+    assert codata.k == constants.BOLTZMANN
+    assert pytest.approx(codata.value("Boltzmann constant in eV/K"), rel=1e-9) == constants.BOLTZMANN_EV
 
 
 def test_an_atomic_file_is_whole_or_not_there(tmp_path: Path) -> None:
     place = tmp_path / "new" / "x.json"
-    with pytest.raises(Boom), atomic_path(place) as temporary:
+    with pytest.raises(BoomError), atomic_path(place) as temporary:  # noqa: PT012
         temporary.write_text("half")
-        raise Boom
+        raise BoomError
     assert list(place.parent.iterdir()) == []
     place.write_text("old")
-    with pytest.raises(Boom), atomic_path(place) as temporary:
+    with pytest.raises(BoomError), atomic_path(place) as temporary:  # noqa: PT012
         temporary.write_text("half")
-        raise Boom
+        raise BoomError
     assert [p.read_text() for p in place.parent.iterdir()] == ["old"]
     with atomic_path(place) as temporary:
         temporary.write_text("new")
@@ -45,9 +45,9 @@ def test_an_atomic_file_is_whole_or_not_there(tmp_path: Path) -> None:
 def test_an_output_folder_is_filled_at_the_end_or_not_at_all(tmp_path: Path) -> None:
     (tmp_path / "kept").write_text("kept")
     (tmp_path / "a").write_text("old")
-    with pytest.raises(Boom), output_folder(tmp_path) as staging:
+    with pytest.raises(BoomError), output_folder(tmp_path) as staging:  # noqa: PT012
         (staging / "a").write_text("new")
-        raise Boom
+        raise BoomError
     assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {"kept": "kept", "a": "old"}
     with output_folder(tmp_path) as staging:
         (staging / "a").write_text("new")

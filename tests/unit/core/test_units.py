@@ -72,7 +72,9 @@ def test_nonsense_is_refused(text: str | float) -> None:
         parse_quantity(text, "V", "bias")
 
 
-@pytest.mark.parametrize(("text", "unit"), [("1 s", "V"), ("1 mA", "S"), ("1 m", "m^2"), ("1 K", "1"), ("3 m/K", "1/K")])
+@pytest.mark.parametrize(
+    ("text", "unit"), [("1 s", "V"), ("1 mA", "S"), ("1 m", "m^2"), ("1 K", "1"), ("3 m/K", "1/K")]
+)
 def test_a_wrong_unit_is_named(text: str, unit: str) -> None:
     with pytest.raises(ArgumentError, match=r"must be given in .* has the unit"):
         parse_quantity(text, unit, "x")
@@ -83,4 +85,4 @@ def test_any_text_gives_a_finite_number_or_an_argument_error(text: str) -> None:
     try:
         assert math.isfinite(parse_quantity(text, "V"))
     except ArgumentError as error:
-        assert "`value`" in str(error)
+        assert "`value`" in str(error)  # noqa: PT017

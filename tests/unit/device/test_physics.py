@@ -87,10 +87,20 @@ def test_distributions_of_the_card(card: DeviceCard) -> None:
     voltage = traps.level / traps.relative_depth
     tau = np.exp(traps.relaxation_energy / (4 * BOLTZMANN_EV * 300)) / (2 * traps.attempt_rate)
     assert stats.kstest(np.log(tau), stats.uniform(np.log(1e-6), np.log(1e9)).cdf).pvalue > 1e-3
-    assert stats.kstest(traps.level, stats.uniform(0.1, 0.4).cdf).pvalue > 1e-3
-    assert stats.kstest(traps.relaxation_energy, stats.uniform(1.2, 1.2).cdf).pvalue > 1e-3
     depth = traps.relative_depth * stack_thickness(card)
-    assert stats.kstest(depth, stats.norm(4e-9, 0.4e-9).cdf).pvalue > 1e-3
+    for name, values in (
+        ("trap_level", traps.level),
+        ("trap_relaxation_energy", traps.relaxation_energy),
+        ("trap_depth", depth),
+    ):
+        item = card.parameters[name]
+        assert item.spread is not None
+        width = item.spread.value or 0.0
+        law = {
+            "uniform": stats.uniform(item.value - width, 2 * width),
+            "normal": stats.norm(item.value, width),
+        }[item.spread.distribution]
+        assert stats.kstest(values, law.cdf).pvalue > 1e-3, name
     assert -traps.amplitude.min() <= card.trap_amplitude_limit.value
     assert np.isfinite(voltage).all()
 

@@ -137,7 +137,7 @@ def test_bad_description(tmp_path: Path, description: str, complaint: str) -> No
 
 
 def test_not_a_weight_file(tmp_path: Path) -> None:
-    assert "does not exist" in refusal(tmp_path / "nothing")
+    assert "does not exist. Give a file of `ferrogen train`, or a name: 'mnist'." in refusal(tmp_path / "nothing")
     assert "not a file" in refusal(tmp_path)
     path = tmp_path / "a.safetensors"
     saved(path)

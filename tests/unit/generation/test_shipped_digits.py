@@ -29,7 +29,7 @@ def test_drawn_digits_are_near_the_test_digits(mnist: ImageData) -> None:
     drawn = network.extract(draw_images(load_vae("mnist"), COUNT, seed=11))
     real = network.extract(mnist.test_images[:COUNT].astype(np.float32) / 255.0)
     distance = gaussian_frechet_distance(feature_moments(drawn.features), feature_moments(real.features))
-    assert distance < 3.0  # a plain VAE: 17; real digits at this number of images: about 1
+    assert distance < 1.6  # 1.1 when shipped; a plain VAE has 17
     shares = np.bincount(drawn.probabilities.argmax(1), minlength=10) / COUNT
     assert shares.min() > 0.06
     assert shares.max() < 0.15
@@ -51,4 +51,4 @@ def test_encoder_and_decoder_belong_together(mnist: ImageData) -> None:
     clipped = np.clip(mean, 1e-3, 1 - 1e-3)
     pixels = mnist.test_images[:500] / 255.0
     of_mean_image = -(pixels * np.log(clipped) + (1 - pixels) * np.log(1 - clipped)).sum(axis=(1, 2)).mean()
-    assert nats < 0.65 * of_mean_image
+    assert nats < 0.45 * of_mean_image

@@ -101,7 +101,7 @@ def log_uniform_spectrum(frequency: ArrayLike, shortest: float, longest: float) 
 def log_uniform_window_variance(duration: ArrayLike, shortest: float, longest: float) -> NDArray[np.float64]:
     """Return the window variance per unit of summed p (1 - p) amplitude^2, for shortest << duration << longest."""
     t = np.asarray(duration, dtype=np.float64)
-    return (np.log(longest / t) + 1.5 - _EULER_GAMMA) / np.log(longest / shortest)
+    return np.asarray((np.log(longest / t) + 1.5 - _EULER_GAMMA) / np.log(longest / shortest))
 
 
 def scheduled_moments(
