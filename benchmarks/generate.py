@@ -2,7 +2,8 @@
 
     python benchmarks/generate.py
 
-Parts of the chip's path are timed beside the whole. Setting a chip up (drawing, programming, calibration) is timed once, apart.
+Parts of the chip's path are timed beside the whole. Setting a chip up (drawing, programming, calibration) is timed
+once, apart.
 """
 
 from __future__ import annotations

@@ -35,10 +35,10 @@ _INV52 = 2.0**-52
 
 
 def _layers(edge: float, area: float, *, normal: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the right ends and the density there of a ziggurat's layers (Marsaglia & Tsang,
-    doi:10.18637/jss.v005.i08).
+    """Return the right ends of a ziggurat's layers, and the density there.
 
-    Every layer has the same area; layer 0 is the base, tail included.
+    Source: Marsaglia & Tsang, J. Stat. Softw. 5, issue 8 (2000), doi:10.18637/jss.v005.i08. Every layer has the same
+    area; layer 0 is the base, tail included.
     """
 
     def density(x: float) -> float:
@@ -188,11 +188,11 @@ def poisson(state: NDArray[np.uint64], plan: NDArray[np.float64], at: int) -> in
         us = 0.5 - abs(u)
         k = math.floor((2.0 * a / us + b) * u + mean + 0.43)
         if us >= 0.07 and v <= plan[at + 4]:
-            return k
+            return int(k)
         if k < 0 or (us < 0.013 and v > us):
             continue
         if math.log(v * plan[at + 3] / (a / (us * us) + b)) <= k * math.log(mean) - mean - math.lgamma(k + 1.0):
-            return k
+            return int(k)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")

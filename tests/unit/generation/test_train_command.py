@@ -60,9 +60,7 @@ def test_train_writes_everything_and_says_where(folder: Path, tmp_path: Path) ->
         (("--model", "features", "--latent", 3), "`latent` must be left out"),
     ],
 )
-def test_bad_options_are_named(
-    folder: Path, tmp_path: Path, arguments: tuple[object, ...], complaint: str
-) -> None:
+def test_bad_options_are_named(folder: Path, tmp_path: Path, arguments: tuple[object, ...], complaint: str) -> None:
     with pytest.raises(ArgumentError, match=complaint):
         run("--data", folder, "--out", tmp_path / "out", *arguments)
     assert not (tmp_path / "out").exists()

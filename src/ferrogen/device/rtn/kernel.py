@@ -116,7 +116,9 @@ def _follow(
         if cycle >= stop:
             return -1 if mode == _WAITING else occupied
         if left >= hazard[mode, phases]:  # nothing happens for some whole cycles
-            quiet = int(min(math.floor(left / hazard[mode, phases]), float(length - cycle)))
+            # compared as a float: for a slow trap the number exceeds every integer type
+            ratio = left / hazard[mode, phases]
+            quiet = length - cycle if ratio >= length - cycle else int(ratio)
             left -= quiet * hazard[mode, phases]
             if left < 0.0:
                 left = 0.0
