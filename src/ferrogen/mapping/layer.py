@@ -146,7 +146,7 @@ def map_linear(
     """
     if bias.shape != weight.shape[:1] or not np.all(np.isfinite(bias)):
         raise argument_error("bias", f"hold finite numbers of shape {weight.shape[:1]}", f"of shape {bias.shape}")
-    coded = code_weights(weight, chip.window, chip.spec.rows, chip.spec.columns)
+    coded = code_weights(weight, chip.window, chip.levels, chip.spec.rows, chip.spec.columns)
     row_tiles, column_tiles = coded.targets.shape[:2]
     numbers = chip.reserve(row_tiles * column_tiles)
     grid = [numbers[i * column_tiles : (i + 1) * column_tiles] for i in range(row_tiles)]

@@ -44,7 +44,7 @@ class SamplerSpec:
     """
 
     pairs_per_latent: int = 2
-    calibration_reads: int = 2048
+    calibration_reads: int = 8192
     smallest_full_scale: float = 1e-10
     resolved_share: float = 0.99
 
