@@ -96,3 +96,31 @@ def test_nothing_asked_for_gives_nothing() -> None:
     }
     assert _run(task, 0, 0).shape == (2, 0, 1)
     assert not _run(task, 0, 5)[1].any()  # a column without traps
+
+
+def test_what_happens_does_not_depend_on_which_phases_are_observed() -> None:
+    """One trap, one history: each phase's fraction is the same bit for bit, whoever else looks."""
+    import numpy as np
+
+    from ferrogen.device.rtn.windows import window_sums
+
+    generator = np.random.default_rng(8)
+    to_one, to_zero = (np.exp(generator.uniform(np.log(1e-6), np.log(3e3), (400, 3))) for _ in range(2))
+
+    def run(*observed: bool) -> np.ndarray:
+        return window_sums(
+            np.uint64(77),
+            np.arange(400, dtype=np.uint64),
+            np.arange(401),
+            np.ones(400),
+            to_one,
+            to_zero,
+            np.array(observed),
+            first_cycle=5,
+            cycles=20,
+        )
+
+    together = run(True, True, True)
+    assert np.array_equal(together[:, :, :1], run(True, False, False))
+    assert np.array_equal(together[:, :, 1:], run(False, True, True))
+    assert np.array_equal(together[:, :, 2:], run(False, False, True))

@@ -34,7 +34,7 @@ _FROZEN_BELOW = 1e-6
 _LOOK_BACK_LIMIT = 50
 # Where the state of a frozen trap is drawn: a counter that no cycle or block has.
 _FROZEN_COUNTER = 1 << 62
-# Added to a cycle's number: where its fractions are drawn.
+# Added to a phase's number, counted from cycle 0: where its fraction is drawn.
 _FRACTIONS = 1 << 61
 
 # Rows of the hazard table: what an empty trap, an occupied trap, and one that awaits its block's first point await.
@@ -133,28 +133,16 @@ def _follow(
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
-def _points(
-    state: NDArray[np.uint64],
-    to_one: float,
-    to_zero: float,
-    plans: NDArray[np.float64],
-    phase: int,
-    counted: bool,  # noqa: FBT001 (numba passes no keywords to what it inlines)
-) -> tuple[int, int, int]:
+def _points(state: NDArray[np.uint64], plans: NDArray[np.float64], phase: int) -> tuple[int, int, int]:
     """Draw a phase's points: to-1 points, to-0 points, and the last one's outcome (-1: there was none).
 
-    Where they need not be counted, only whether there was one is drawn, and its outcome.
+    They are counted in phases that nobody observes, too: what happens must not depend on who looks.
     """
-    n1 = 0
-    n0 = 0
+    n1 = poisson(state, plans, 2 * phase * POISSON_PLAN)
+    n0 = poisson(state, plans, (2 * phase + 1) * POISSON_PLAN)
     end = -1
-    if counted:
-        n1 = poisson(state, plans, 2 * phase * POISSON_PLAN)
-        n0 = poisson(state, plans, (2 * phase + 1) * POISSON_PLAN)
-        if n1 + n0 > 0:
-            end = 1 if uniform(state) * (n1 + n0) < n1 else 0
-    elif exponential(state) < to_one + to_zero:
-        end = 1 if uniform(state) * (to_one + to_zero) < to_one else 0
+    if n1 + n0 > 0:
+        end = 1 if uniform(state) * (n1 + n0) < n1 else 0
     return n1, n0, end
 
 
@@ -201,8 +189,7 @@ def _run_counted(
     own: tuple[np.uint64, np.uint64],
     state: NDArray[np.uint64],
     fraction_state: NDArray[np.uint64],
-    to_one: NDArray[np.float64],
-    to_zero: NDArray[np.float64],
+    phases: int,
     plans: NDArray[np.float64],
     first_cycle: int,
     weight: float,
@@ -211,30 +198,29 @@ def _run_counted(
 ) -> None:
     """Add one fast trap to its column's ``out``, shape ``(cycles, slots)``.
 
-    Points and fractions have a generator each: a cycle's end must not depend on the state that entered it, but how much
-    a fraction draws does.
+    Points of a cycle and the fraction of each phase have a generator each: a cycle's end must not depend on the state
+    that entered it, but how much a fraction draws does.
     """
-    phases = to_one.shape[0]
     occupied = -1
     look = first_cycle
     while occupied < 0:
         look -= 1
         seed_local(state, own, look)
         for phase in range(phases):
-            _, _, end = _points(state, to_one[phase], to_zero[phase], plans, phase, slot[phase] >= 0)
+            _, _, end = _points(state, plans, phase)
             if end >= 0:
                 occupied = end
     for k in range(out.shape[0]):
         seed_local(state, own, first_cycle + k)
-        seed_local(fraction_state, own, first_cycle + k + _FRACTIONS)
         for phase in range(phases):
-            n1, n0, end = _points(state, to_one[phase], to_zero[phase], plans, phase, slot[phase] >= 0)
+            n1, n0, end = _points(state, plans, phase)
             if slot[phase] >= 0:
                 ones = n1 + occupied
                 zeros = n0 + 1 - occupied
                 if zeros == 0:
                     out[k, slot[phase]] += weight
                 elif ones > 0:
+                    seed_local(fraction_state, own, (first_cycle + k) * phases + phase + _FRACTIONS)
                     out[k, slot[phase]] += weight * beta_integer(fraction_state, ones, zeros)
             if end >= 0:
                 occupied = end
@@ -280,15 +266,13 @@ def accumulate(
                 _run_followed(own, state, hazard, first_cycle, weights[trap], slot, out[column])
                 continue
             for phase in range(phases):
-                if observed[phase]:
-                    prepare_poisson(to_one[trap, phase], plans, 2 * phase * POISSON_PLAN)
-                    prepare_poisson(to_zero[trap, phase], plans, (2 * phase + 1) * POISSON_PLAN)
+                prepare_poisson(to_one[trap, phase], plans, 2 * phase * POISSON_PLAN)
+                prepare_poisson(to_zero[trap, phase], plans, (2 * phase + 1) * POISSON_PLAN)
             _run_counted(
                 own,
                 state,
                 fraction_state,
-                to_one[trap],
-                to_zero[trap],
+                phases,
                 plans,
                 first_cycle,
                 weights[trap],
