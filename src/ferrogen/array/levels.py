@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ferrogen.core.errors import argument_error
+from ferrogen.core.errors import ArgumentError, argument_error, check_number
 from ferrogen.device.card import DeviceCard
 
 
@@ -23,8 +24,8 @@ class DiscreteLevels:
     count: int
 
     def __post_init__(self) -> None:
-        if self.count < 2:
-            raise argument_error("count", "be at least 2 levels", self.count)
+        if isinstance(self.count, bool) or not isinstance(self.count, Integral) or self.count < 2:
+            raise argument_error("count", "be a whole number of at least 2 levels", self.count)
 
     def quantise(self, fraction: NDArray[np.float64]) -> NDArray[np.float64]:
         """Round positions in the window (0 to 1) to the nearest level."""
@@ -61,17 +62,19 @@ def conductance_window(card: DeviceCard, sigmas: float = 3.0) -> ConductanceWind
     """Return the window that all cells within ``sigmas`` device-to-device standard deviations can reach.
 
     Raises:
-        ArgumentError: the spread leaves no window.
+        ArgumentError: the spread leaves no window, or ``sigmas`` is negative or no number.
     """
+    check_number("sigmas", sigmas, "standard deviations", may_vanish=True)
     low, high = card.off_conductance, card.on_conductance
 
     def width(spread: float | None) -> float:
-        return math.exp(sigmas * (spread or 0.0))
+        return math.exp(min(sigmas * (spread or 0.0), 700.0))
 
     bottom = low.value * width(low.spread.value if low.spread else None)
     top = high.value / width(high.spread.value if high.spread else None)
     if bottom >= top:
-        raise argument_error(
-            "card", "leave a window between off and on conductance", f"{bottom:g} S >= {top:g} S for '{card.name}'"
+        raise ArgumentError(
+            f"Card '{card.name}' leaves no window between off and on conductance: at {sigmas:g} standard deviations they"
+            f" are {bottom:g} S and {top:g} S. Use a card with a larger ratio or a smaller spread."
         )
     return ConductanceWindow(bottom, top)

@@ -12,6 +12,9 @@ from ferrogen.device.card import DeviceCard
 from ferrogen.device.conductance import conductance
 from ferrogen.device.traps import TrapPopulation, draw_parameter, draw_traps
 
+MOST_BLOCKED = 0.95
+"""Largest share of a cell's current that all its traps together can block."""
+
 
 @dataclass(frozen=True, slots=True)
 class CellPopulation:
@@ -42,14 +45,23 @@ class CellPopulation:
         """Return the conductance [S] of every cell with all traps empty, shape ``(rows, columns)``."""
         return conductance(switched_fraction, self.on_conductance, self.off_conductance)
 
-    def trap_steps(self, switched_fraction: NDArray[np.float64], off_factor: float) -> NDArray[np.float64]:
+    def trap_steps(
+        self, switched_fraction: NDArray[np.float64], off_factor: float, limit: float = 0.5
+    ) -> NDArray[np.float64]:
         """Return the conductance step [S] of every trap when it is occupied, shape ``(traps,)``.
 
-        The relative step grows from 1 (on) to ``off_factor`` (off) as the cell's switched fraction falls.
+        Args:
+            switched_fraction: state of the cells, shape ``(rows, columns)``.
+            off_factor: relative step in the off state over that in the on state.
+            limit: largest relative step of one trap. All traps of a cell together block at most
+                :data:`MOST_BLOCKED` of it; where they would block more, their steps shrink in proportion.
         """
-        s = switched_fraction.T.ravel()[self.traps.cell]
-        g = self.conductance(switched_fraction).T.ravel()[self.traps.cell]
-        return self.traps.amplitude * (1.0 + (off_factor - 1.0) * (1.0 - s)) * g
+        cell = self.traps.cell
+        s = switched_fraction.T.ravel()[cell]
+        blocked = np.minimum(-self.traps.amplitude * (1.0 + (off_factor - 1.0) * (1.0 - s)), limit)
+        together = np.bincount(cell, weights=blocked, minlength=self.rows * self.columns)
+        shrink = np.minimum(1.0, MOST_BLOCKED / np.maximum(together, MOST_BLOCKED))
+        return np.asarray(-blocked * shrink[cell] * self.conductance(switched_fraction).T.ravel()[cell])
 
     def per_cell(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Sum one value a trap into one value a cell, shape ``(rows, columns)``."""

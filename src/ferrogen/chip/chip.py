@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +20,11 @@ from ferrogen.core.errors import CapacityError, argument_error
 from ferrogen.core.streams import Purpose, Streams
 from ferrogen.device.card import DeviceCard, load_card
 from ferrogen.device.conductance import effective_voltage
+
+
+def _check_full_scale(full_scale: float | None) -> None:
+    if full_scale is not None and not (math.isfinite(full_scale) and full_scale > 0.0):
+        raise argument_error("full_scale", "be a positive current in A", f"{full_scale} A")
 
 
 @dataclass(slots=True)
@@ -67,6 +73,8 @@ class Chip:
     threads: int = 1
     usage: Usage = field(default_factory=Usage)
     tiles: dict[int, Tile] = field(default_factory=dict)
+    reserved: set[int] = field(default_factory=set)
+    programmings: int = 0
     device: DeviceCard = field(init=False)
     streams: Streams = field(init=False)
 
@@ -89,19 +97,20 @@ class Chip:
         return DiscreteLevels(int(self.device.programmable_levels.value))
 
     def reserve(self, count: int) -> list[int]:
-        """Return the numbers of ``count`` free tiles.
+        """Return the numbers of the ``count`` lowest free tiles, and keep them for the caller.
 
         Raises:
             CapacityError: the chip has too few; says how many are needed.
         """
-        free = self.spec.tiles - len(self.tiles)
-        if count > free:
+        taken = self.reserved | self.tiles.keys()
+        free = [number for number in range(self.spec.tiles) if number not in taken]
+        if count > len(free):
             raise CapacityError(
-                f"{count} tiles of {self.spec.rows} x {self.spec.columns} are needed, but the chip has {free} of"
-                f" {self.spec.tiles} left. Make it with at least {len(self.tiles) + count} tiles (ChipSpec.tiles)."
+                f"{count} tiles of {self.spec.rows} x {self.spec.columns} are needed, but the chip has {len(free)} of"
+                f" {self.spec.tiles} left. Make it with at least {len(taken) + count} tiles (ChipSpec.tiles)."
             )
-        start = len(self.tiles)
-        return list(range(start, start + count))
+        self.reserved.update(free[:count])
+        return free[:count]
 
     def program(self, number: int, target: NDArray[np.float64], *, samples: bool = False) -> Tile:
         """Program tile ``number`` to ``target`` [S], shape ``(rows, columns)``, after rounding to the levels.
@@ -125,6 +134,7 @@ class Chip:
         tile = program_tile(self.device, self.spec, self.streams, number, rounded, samples=samples)
         self.usage.pulses += int(tile.state.pulses.sum())
         self.tiles[number] = tile
+        self.programmings += 1
         return tile
 
     def tile(self, number: int) -> Tile:
@@ -198,6 +208,7 @@ class Chip:
 
     def read(self, reader: WindowReader, cycles: range, full_scale: float | None = None) -> Samples:
         """Read with a prepared reader; arguments and result as in :meth:`sample`."""
+        _check_full_scale(full_scale)
         differential = reader.read(cycles.start, len(cycles), self.threads)
         self.usage.windows += 2 * len(cycles)
         if full_scale is None:
@@ -226,7 +237,8 @@ class Chip:
             point: operating point.
             tile: which tile.
             full_scale: of integrator and converter [A]; the largest current possible, if not given.
-            images: noise address of every input row; 0, 1, 2, ... if not given.
+            images: noise address of every input row; 0, 1, 2, ... if not given. The same address gives the same noise
+                again: to average over noise, give other addresses.
 
         Returns:
             digitised differential currents [A], shape ``(batch, pairs)``.
@@ -242,6 +254,9 @@ class Chip:
             )
         matrices = self.product_matrices([[tile]], point, self.spec.pairs)
         addresses = np.arange(inputs.shape[0], dtype=np.int64) if images is None else images
+        if addresses.shape != inputs.shape[:1]:
+            raise argument_error("images", f"have one number for each of {inputs.shape[0]} rows", addresses.shape)
+        _check_full_scale(full_scale)
         largest = self.spec.rows * self.window.high * matrices.drive
         shares = inputs.to(torch.float32)
         outputs, clipped = analog_product(

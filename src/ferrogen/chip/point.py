@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 from typing import Self
 
 from ferrogen.core.errors import argument_error
@@ -47,8 +48,13 @@ class OperatingPoint:
             value = getattr(self, name)
             if name == "reset_time" and value is None:
                 continue
-            if not isinstance(value, int | float) or not (math.isfinite(value) and value > 0.0):
-                raise argument_error(name, f"be a positive, finite number in {unit}", f"{value} {unit}")
+            if not isinstance(value, Real) or not (math.isfinite(value) and float(value) > 0.0):
+                shown = f"{value} {unit}" if isinstance(value, Real) else repr(value)
+                raise argument_error(name, f"be a positive, finite number in {unit}", shown)
+        if self.reset_time is not None and self.reset_time < 1.01 * self.multiply_time:
+            raise argument_error(
+                "reset_time", f"be longer than the multiply time, {self.multiply_time} s", f"{self.reset_time} s"
+            )
 
     @property
     def reset(self) -> float:

@@ -21,7 +21,7 @@ def chip_schedule(point: OperatingPoint, *, samples: bool, observe: str) -> Sche
     """
     voltage = point.sample_voltage if samples else 0.0
     windows = observe == "windows"
-    rest = max(point.reset - point.multiply_time, 0.01 * point.multiply_time)
+    rest = point.reset - point.multiply_time
     return Schedule(
         (
             Phase(voltage, point.sampling_time, observed=windows),

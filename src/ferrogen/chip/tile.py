@@ -80,7 +80,11 @@ class Tile:
 
     def steps(self, population: CellPopulation) -> NDArray[np.float64]:
         """Return the conductance step [S] of every trap in the programmed state."""
-        return population.trap_steps(self.state.switched_fraction, self.card.off_state_amplitude_factor.value)
+        return population.trap_steps(
+            self.state.switched_fraction,
+            self.card.off_state_amplitude_factor.value,
+            self.card.trap_amplitude_limit.value,
+        )
 
     def product_statistics(self, point: OperatingPoint) -> ProductStatistics:
         """Return mean and variance of the cells' conductances as products see them.

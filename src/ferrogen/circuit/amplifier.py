@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ferrogen.core.constants import BOLTZMANN, ELEMENTARY_CHARGE
-from ferrogen.core.errors import argument_error
+from ferrogen.core.errors import check_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +32,18 @@ class Amplifier:
     input_capacitance: float = 1e-12
 
     def __post_init__(self) -> None:
-        if self.feedback_resistance <= 0.0:
-            raise argument_error("feedback_resistance", "be positive", f"{self.feedback_resistance} Ohm")
+        check_number("feedback_resistance", self.feedback_resistance, "Ohm")
+        check_number("voltage_noise", self.voltage_noise, "V/sqrt(Hz)", may_vanish=True)
+        check_number("input_capacitance", self.input_capacitance, "F", may_vanish=True)
 
     def noise_current(self, duration: float, temperature: float, current: ArrayLike) -> NDArray[np.float64]:
-        """Return the rms noise [A] of a window's mean for a ``duration`` [s], temperature [K] and mean current [A]."""
+        """Return the rms noise [A] of a window's mean for a ``duration`` [s], temperature [K] and mean current [A].
+
+        Raises:
+            ArgumentError: a duration that is not positive, or a temperature below zero.
+        """
+        check_number("duration", duration, "s")
+        check_number("temperature", temperature, "K", may_vanish=True)
         bandwidth = 0.5 / duration
         thermal = 4.0 * BOLTZMANN * temperature / self.feedback_resistance * bandwidth
         shot = 2.0 * ELEMENTARY_CHARGE * np.abs(np.asarray(current, dtype=np.float64)) * bandwidth

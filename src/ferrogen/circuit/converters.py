@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any, Literal
 
-from ferrogen.core.errors import argument_error
+from ferrogen.core.errors import argument_error, check_number
 
 
 def _check_bits(bits: int) -> None:
-    if not 2 <= bits <= 24:
+    if isinstance(bits, bool) or not isinstance(bits, Integral) or not 2 <= bits <= 24:
         raise argument_error("bits", "be from 2 to 24 (an ideal converter is its own class)", bits)
 
 
@@ -30,6 +31,8 @@ class DAC:
 
     def __post_init__(self) -> None:
         _check_bits(self.bits)
+        if self.driver not in ("sinh-compensated", "linear"):
+            raise argument_error("driver", "be 'sinh-compensated' or 'linear'", repr(self.driver))
 
     def quantise(self, x: Any) -> Any:
         """Round inputs in [-1, 1] to the converter's codes, clipping what lies outside."""
@@ -65,7 +68,13 @@ class ADC:
         _check_bits(self.bits)
 
     def quantise(self, x: Any, full_scale: Any) -> Any:
-        """Round ``x`` to the codes of +-``full_scale`` (same unit), clipping what lies outside."""
+        """Round ``x`` to the codes of +-``full_scale`` (same unit), clipping what lies outside.
+
+        Raises:
+            ArgumentError: a full scale that is one number, but not positive and finite.
+        """
+        if isinstance(full_scale, Real):
+            check_number("full_scale", full_scale, "A")
         steps = 2 ** (self.bits - 1) - 1
         return (x * (steps / full_scale)).round().clip(-steps, steps) * (full_scale / steps)
 

@@ -7,12 +7,13 @@ already small effect; where it is not, it refuses (:data:`LARGEST_DROP`).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ferrogen.core.errors import ArgumentError, argument_error
+from ferrogen.core.errors import ArgumentError, argument_error, check_number
 
 LARGEST_DROP = 0.05
 """Largest relative drop the first-order map is used for (its error is then below about 0.25 %)."""
@@ -32,9 +33,7 @@ class Wires:
 
     def __post_init__(self) -> None:
         for name in ("row_segment", "column_segment"):
-            value = getattr(self, name)
-            if not value >= 0.0:
-                raise argument_error(name, "be a resistance in Ohm that is not negative", value)
+            check_number(name, getattr(self, name), "Ohm", may_vanish=True)
 
     def effective_conductance(self, conductance: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the conductances [S] that, on ideal wires, would give the same column currents.
@@ -43,7 +42,7 @@ class Wires:
             conductance: ``(rows, columns)``; row 0 is farthest from the sense amplifiers, column 0 nearest the drivers.
 
         Raises:
-            ArgumentError: the drop exceeds :data:`LARGEST_DROP`: first order will not do.
+            ArgumentError: the drop exceeds :data:`LARGEST_DROP`: first order will not do; or there is no number.
         """
         # Drop at (i, j) along the row: R sum_k min(j, k) + 1) G_ik V_i, a double running sum.
         from_right = np.cumsum(conductance[:, ::-1], axis=1)[:, ::-1]
@@ -54,6 +53,8 @@ class Wires:
         column_drop = self.column_segment * np.cumsum(from_top[::-1], axis=0)[::-1]
         drop = row_drop + column_drop
         largest = float(drop.max(initial=0.0))
+        if not math.isfinite(largest):
+            raise argument_error("conductance", "hold finite numbers in S", "NaN or infinite in places")
         if largest > LARGEST_DROP:
             raise ArgumentError(
                 f"Wire resistance drops {largest:.1%} of the voltage, more than the {LARGEST_DROP:.0%} that the"

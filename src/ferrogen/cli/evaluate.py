@@ -88,6 +88,7 @@ def evaluate(
         options.print_json(found.record)
         return
     _show(found, budget)
+    options.report_share(found.record)
     typer.echo(f"Written to {out}: evaluation.json, nearest.png, budget.png, budget.csv")
 
 

@@ -100,9 +100,11 @@ def generate(
     counts = run.record["counts"]
     typer.echo(
         f"{count} images in {out}: images.png, comparison.png, images.npz, run.json\n"
-        f"  {counts['windows']} windows read, {counts['products']} products,"
+        f"  {counts['windows']} windows read (and {counts['calibration_windows']} to calibrate),"
+        f" {counts['products']} products,"
         f" {len(run.record['assumed_parameters'])} assumed parameters of card '{device.name}' (listed in run.json)"
     )
+    options.report_share(run.record)
     for name in ("classifier_confidence", "class_entropy", "latent_ks_distance"):
         if name in run.scores:
             typer.echo(f"  {name.replace('_', ' ')}: {run.scores[name]}")

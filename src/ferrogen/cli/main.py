@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import NoReturn
 
 # OpenMP threads spin at barriers by default, which makes a shared machine many times slower. Read when torch is
 # imported.
@@ -16,7 +17,7 @@ from ferrogen.cli.evaluate import evaluate
 from ferrogen.cli.generate import generate
 from ferrogen.cli.sweep import sweep
 from ferrogen.cli.train import train
-from ferrogen.core.errors import FerrogenError
+from ferrogen.core.errors import FerrogenError, InterruptionError
 
 app = typer.Typer(
     name="ferrogen",
@@ -32,13 +33,31 @@ app.command()(characterise)
 app.command()(train)
 
 
+_INTERRUPTED = 130
+# click's UsageError, which typer does not export (and which some versions of typer bring along themselves).
+_UsageError: type[Exception] = typer.BadParameter.__bases__[0]
+
+
 def main() -> None:
     """Run the command line."""
     try:
-        app()
+        # Without arguments typer shows the help, with them it hands over usage errors, and exit codes as a result.
+        code = app(standalone_mode=not sys.argv[1:])
+    except InterruptionError as error:
+        _stop(str(error), _INTERRUPTED)
     except FerrogenError as error:
-        sys.stderr.write(f"ferrogen: {error}\n")
-        sys.exit(2)
-    except KeyboardInterrupt:
-        sys.stderr.write("ferrogen: interrupted.\n")
-        sys.exit(130)
+        _stop(str(error), 2)
+    except _UsageError as error:
+        context = getattr(error, "ctx", None)
+        hint = f" See '{context.command_path} --help'." if context is not None else ""
+        _stop(f"{getattr(error, 'format_message', error.__str__)()}{hint}", 2)
+    except (KeyboardInterrupt, typer.Abort):
+        code = _INTERRUPTED
+    if code == _INTERRUPTED:  # typer turns Ctrl-C into this code
+        _stop("interrupted.", code)
+    sys.exit(code)
+
+
+def _stop(message: str, code: int) -> NoReturn:
+    sys.stderr.write(f"ferrogen: {' '.join(message.split())}\n")
+    sys.exit(code)

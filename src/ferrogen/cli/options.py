@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -75,14 +76,16 @@ def quantity_range(text: str, unit: str, name: str) -> list[float]:
     if len(parts) == 1:
         return [parse_quantity(parts[0], unit, name)]
     remedy = f"Write low:high:count, for example {'0.4:1.4:6' if unit == 'V' else '1e-5:1e-2:4'}."
-    if len(parts) != 3 or not parts[2].strip().isdigit() or int(parts[2]) < 1:
+    count = int(parts[2]) if len(parts) == 3 and parts[2].strip().isdecimal() and len(parts[2]) < 10 else 0
+    if count < 1:
         raise argument_error(name, f"be one value or a range low:high:count in {unit}", repr(text), remedy)
     low, high = parse_quantity(parts[0], unit, name), parse_quantity(parts[1], unit, name)
-    count = int(parts[2])
     if count > 200:
         raise argument_error(name, "ask for at most 200 values", repr(text), remedy)
     if count == 1:
         return [low]
+    if not low < high:
+        raise argument_error(name, "rise from low to high", repr(text), remedy)
     if unit == "s":
         if low <= 0.0 or high <= 0.0:
             raise argument_error(name, "be a range of positive times in seconds", repr(text), remedy)
@@ -111,3 +114,15 @@ def plain(item: Any) -> dict[str, Any]:
 def print_json(value: Any) -> None:
     """Print ``value`` as JSON on standard output."""
     typer.echo(json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False))
+
+
+def report_share(record: Mapping[str, Any]) -> None:
+    """Say how much of the latents is telegraph noise; warn when it is not most of it."""
+    share = record["sampler"]["telegraph_share_of_variance"]
+    typer.echo(f"  telegraph noise is {share:.1%} of the variance of a latent; the rest is amplifier and converter")
+    if share < 0.5:
+        typer.echo(
+            "warning: most of the latents' randomness is the amplifier's, not the cells'."
+            " Raise the sample voltage or the sampling time.",
+            err=True,
+        )

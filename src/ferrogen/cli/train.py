@@ -53,8 +53,9 @@ def train(
     else:
         from pydantic import ValidationError
 
-        from ferrogen.core.errors import ArgumentError
+        from ferrogen.core.errors import ArgumentError, InterruptionError
         from ferrogen.core.spec import explain
+        from ferrogen.generation.checkpoint import CHECKPOINT_NAME
         from ferrogen.generation.model import VAESpec
         from ferrogen.generation.trainer import TrainingSettings
         from ferrogen.generation.training import train as train_vae
@@ -65,5 +66,11 @@ def train(
             settings = TrainingSettings.model_validate(given)
         except ValidationError as error:
             raise ArgumentError(explain(error, subject="Argument")) from None
-        written = train_vae(spec, images, settings, out, resume=resume, progress=not quiet)
+        try:
+            written = train_vae(spec, images, settings, out, resume=resume, progress=not quiet)
+        except KeyboardInterrupt:
+            if not (out / CHECKPOINT_NAME).exists():
+                raise
+            command = "the same command" if resume else "the same command without --fresh"
+            raise InterruptionError(f"interrupted; the checkpoint in '{out}' continues with {command}.") from None
     typer.echo(f"Weights: {written}")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from numbers import Real
+
 
 class FerrogenError(Exception):
     """Anything ferrogen refuses to do; the command line prints it in one line and exits with 2."""
@@ -31,8 +34,30 @@ class OutputError(FerrogenError, OSError):
     """A result cannot be written where it was asked for."""
 
 
+class InterruptionError(FerrogenError):
+    """The user stopped a run that can continue later; the command line exits with 130."""
+
+
 class CapacityError(FerrogenError):
     """The chip has too few tiles, rows or columns for what was asked of it."""
+
+
+def check_number(name: str, value: object, unit: str, *, may_vanish: bool = False) -> None:
+    """Refuse what is not a positive, finite number.
+
+    Args:
+        name: the argument's public name.
+        value: what it is.
+        unit: for the message.
+        may_vanish: zero will do, too.
+
+    Raises:
+        ArgumentError: naming the argument, its value and its unit.
+    """
+    number = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    if not number or not (value > 0.0 or (may_vanish and value == 0.0)):  # type: ignore[operator]
+        sign = "finite number that is not negative" if may_vanish else "positive, finite number"
+        raise argument_error(name, f"be a {sign} in {unit}", f"{value!r} {unit}" if number else repr(value))
 
 
 def argument_error(name: str, must: str, value: object, remedy: str = "") -> ArgumentError:

@@ -13,13 +13,36 @@ class Spec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+_PHRASES = {
+    "missing": "is missing",
+    "extra_forbidden": "is not a known field; check its spelling",
+    "model_type": "must be a table of fields",
+    "model_attributes_type": "must be a table of fields",
+}
+_SHOWN = 60
+
+
+def _short(text: str) -> str:
+    return text if len(text) < _SHOWN else text[: _SHOWN - 4] + "..."
+
+
 def explain(error: ValidationError, *, subject: str) -> str:
     """Turn pydantic's report into one line that names the field, its value and what is wrong with it."""
     parts: list[str] = []
     for item in error.errors()[:3]:
-        where = ".".join(str(step) for step in item["loc"]) or subject
+        where = f"`{_short('.'.join(str(step) for step in item['loc']))}`" if item["loc"] else ""
         value: Any = item.get("input")
-        shown = repr(value) if len(repr(value)) < 60 else type(value).__name__
-        parts.append(f"`{where}` is {shown}: {item['msg'].removeprefix('Value error, ')}")
+        phrase = _PHRASES.get(item["type"])
+        if item["type"] in ("missing", "extra_forbidden"):
+            parts.append(f"{where} {phrase}")
+            continue
+        says = phrase or item["msg"].removeprefix("Value error, ").rstrip(".")
+        if not where:  # a check of the whole: what it says names the fields
+            parts.append(says)
+        elif isinstance(value, dict | list) and len(repr(value)) >= _SHOWN or isinstance(value, dict):
+            parts.append(f"{where}: {says}")
+        else:
+            parts.append(f"{where} is {_short(repr(value))}: {says}")
     more = len(error.errors()) - len(parts)
-    return f"{subject}: " + "; ".join(parts) + (f"; and {more} more" if more > 0 else "") + "."
+    text = f"{subject}: " + "; ".join(parts) + (f"; and {more} more" if more > 0 else "") + "."
+    return " ".join(text.split())

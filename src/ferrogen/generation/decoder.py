@@ -31,13 +31,21 @@ class ChipDecoder:
     point: OperatingPoint
 
     def __call__(
-        self, latents: torch.Tensor, images: NDArray[np.int64], fidelity: Fidelity = "statistical"
+        self,
+        latents: torch.Tensor,
+        images: NDArray[np.int64],
+        fidelity: Fidelity = "statistical",
+        *,
+        first_cycle: int = 0,
     ) -> torch.Tensor:
-        """Decode latents ``(n, latent)`` of the given image numbers to pixels ``(n, 784)`` in [0, 1]."""
+        """Decode latents ``(n, latent)`` of the given image numbers to pixels ``(n, 784)`` in [0, 1].
+
+        ``first_cycle`` is the chip's cycle in which image 0 is made.
+        """
         *inner, last = self.layers
         for layer in inner:
-            latents = torch.relu_(layer(latents, self.point, images, fidelity))
-        return torch.sigmoid_(last(latents, self.point, images, fidelity))
+            latents = torch.relu_(layer(latents, self.point, images, fidelity, first_cycle=first_cycle))
+        return torch.sigmoid_(last(latents, self.point, images, fidelity, first_cycle=first_cycle))
 
     def move(self, point: OperatingPoint) -> None:
         """Go to an operating point: set every layer's input and converter ranges there, from normal latents."""

@@ -94,8 +94,7 @@ def evaluate(
         done += step
         report("images of the chip", 0.35 * done / count)
 
-    images = generator.images(0, count, made)
-    latents = generator.draw_latents(0, count)
+    images, latents = generator.images_and_latents(0, count, made)
     test, train = (part.astype(np.float32) / 255.0 for part in (data.test_images, data.train_images))
     report("reference", 0.4)
     reference = prepare_reference(test, train, network=network, held_out=max(1000, count // 2))

@@ -19,7 +19,7 @@ from ferrogen.core.streams import Purpose
 from ferrogen.generation.decoder import ChipDecoder, map_decoder
 from ferrogen.generation.model import SIDE, VAE, load_vae
 from ferrogen.mapping.layer import Fidelity
-from ferrogen.sampler.latents import Calibration, LatentSampler, SamplerSpec
+from ferrogen.sampler.latents import MOST_IMAGES, Calibration, LatentSampler, SamplerSpec
 
 # Images are always computed in aligned blocks of this size: float sums, and with them the codes of the converters, then
 # do not depend on how many images were asked for.
@@ -70,7 +70,12 @@ class ChipGenerator:
             )
         tiles = math.ceil(self.latents / on_a_tile)
         self.decoder = map_decoder(self.vae.decoder, self.chip, self.at, sampling_tiles=tiles)
-        self.sampler = LatentSampler(self.chip, self.at, self.latents, self.sampler_spec)
+        self.sampler = self._sampler(None)
+
+    def _sampler(self, calibration: Calibration | None) -> LatentSampler:
+        tiles = [number for layer in self.decoder.layers for row in layer.grid for number in row]
+        sampling = [number for number in tiles if self.chip.tile(number).samples]
+        return LatentSampler(self.chip, self.at, self.latents, self.sampler_spec, sampling, calibration)
 
     @property
     def latents(self) -> int:
@@ -91,7 +96,7 @@ class ChipGenerator:
         point.check(self.chip.device)
         self.at = point
         self.decoder.move(point)
-        self.sampler = LatentSampler(self.chip, point, self.latents, self.sampler_spec, calibration)
+        self.sampler = self._sampler(calibration)
 
     def calibrate_latents(self) -> None:
         """Calibrate the latents at the present point.
@@ -99,7 +104,7 @@ class ChipGenerator:
         Raises:
             SilentCellsError: a reading never changed.
         """
-        self.sampler = LatentSampler(self.chip, self.at, self.latents, self.sampler_spec)
+        self.sampler = self._sampler(None)
 
     def draw_latents(self, first: int, count: int) -> NDArray[np.float32]:
         """Return the chip's latents of consecutive images, float32 ``(count, latents)``."""
@@ -119,19 +124,32 @@ class ChipGenerator:
         Raises:
             ArgumentError: a negative number, or a count below one.
         """
-        if first < 0 or count < 1:
-            raise argument_error("count", "be at least 1, and the first image not negative", f"{count} from {first}")
+        return self.images_and_latents(first, count, progress)[0]
+
+    def images_and_latents(
+        self, first: int, count: int, progress: Progress | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return :meth:`images` and the latents they were made of, ``(count, latents)``."""
+        if count < 1:
+            raise argument_error("count", "be at least 1", count)
+        if not 0 <= first <= MOST_IMAGES - count - _BLOCK:
+            raise argument_error("first", f"be an image number that is not negative and below {MOST_IMAGES}", first)
         start, stop = first // _BLOCK * _BLOCK, -(-(first + count) // _BLOCK) * _BLOCK
         out = np.empty((stop - start, SIDE, SIDE), dtype=np.float32)
+        latents = np.empty((stop - start, self.latents), dtype=np.float32)
         for block in range(start, stop, _BLOCK):
             numbers = np.arange(block, block + _BLOCK, dtype=np.int64)
-            latents = torch.from_numpy(self.draw_latents(block, _BLOCK))
+            place = slice(block - start, block - start + _BLOCK)
+            latents[place] = self.draw_latents(block, _BLOCK)
             with torch.inference_mode():
-                pixels = self.decoder(latents, numbers, self.fidelity)
-            out[block - start : block - start + _BLOCK] = pixels.numpy().reshape(-1, SIDE, SIDE)
+                pixels = self.decoder(
+                    torch.from_numpy(latents[place]), numbers, self.fidelity, first_cycle=self.sampler.first_cycle
+                )
+            out[place] = pixels.numpy().reshape(-1, SIDE, SIDE)
             if progress is not None:
                 progress(max(0, min(block + _BLOCK, first + count) - max(block, first)))
-        return out[first - start : first - start + count]
+        wanted = slice(first - start, first - start + count)
+        return out[wanted], latents[wanted]
 
     def decode_ideally(self, latents: NDArray[np.float32]) -> NDArray[np.float32]:
         """Decode latents ``(n, latents)`` with the float32 decoder, to images ``(n, 28, 28)``."""

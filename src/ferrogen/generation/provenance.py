@@ -53,9 +53,25 @@ def provenance(generator: ChipGenerator, images: int) -> dict[str, Any]:
             "traps_followed_one_by_one": sampler.resolved_traps,
             "variance_they_carry": sampler.spec.resolved_share,
             "clipped_readings": sampler.clipped,
+            "converter_full_scale_A": sampler.in_use.full_scale,
         },
-        "counts": {key: value for key, value in asdict(chip.usage).items() if key != "pulses"},
+        "counts": _counts(generator, images),
         "chip_time_per_image_s": 2.0 * generator.at.sampling_time + generator.at.reset,
         "assumed_parameters": card.assumptions(),
         "sources": [str(references()["koo-2026"]), *card.sources()],
+    }
+
+
+def _counts(generator: ChipGenerator, images: int) -> dict[str, int]:
+    """Return what a chip does for ``images`` images (the simulation rounds up to whole blocks)."""
+    layers = generator.decoder.layers
+    conversions = sum(len(layer.grid) * layer.outputs for layer in layers)
+    return {
+        "calibration_windows": 2 * generator.sampler.first_cycle,
+        "windows": 2 * images,
+        "latent_conversions": images * generator.latents,
+        "products": images * len(layers),
+        "multiply_accumulates": images * sum(layer.inputs * layer.outputs for layer in layers),
+        "product_conversions": images * conversions,
+        "simulated_conversions_clipped": generator.chip.usage.clipped_conversions,
     }

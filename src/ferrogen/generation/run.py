@@ -51,8 +51,8 @@ def check_count(count: int) -> None:
     Raises:
         ArgumentError: below 1 or above a million.
     """
-    if not 1 <= count <= _LARGEST_COUNT:
-        raise argument_error("count", f"be a number of images from 1 to {_LARGEST_COUNT}", count)
+    if type(count) is not int or not 1 <= count <= _LARGEST_COUNT:
+        raise argument_error("count", f"be a whole number of images from 1 to {_LARGEST_COUNT}", repr(count))
 
 
 def generate(
@@ -72,7 +72,9 @@ def generate(
 
     Args:
         model: a VAE, ``"mnist"``, or the path of a weight file.
-        chip: a chip with enough free tiles, or a device card (its name or path) to make one of.
+        chip: which chip: its card, seed, spec and threads. A fresh one like it is programmed, so that equal calls
+        give equal
+            images; yours is left alone. Or a device card (its name or path).
         point: operating point; the card's default, if not given.
         count: how many images.
         first: number of the first image; image k is the same in every run with the same chip, seed and point.
@@ -89,10 +91,12 @@ def generate(
     check_count(count)
     if first < 0:
         raise argument_error("first", "be an image number that is not negative", first)
-    made = chip if isinstance(chip, Chip) else Chip(chip, seed=seed)
+    if isinstance(chip, Chip):
+        made = Chip(chip.device, seed=chip.seed, spec=chip.spec, threads=chip.threads)
+    else:
+        made = Chip(chip, seed=seed)
     generator = ChipGenerator(model, made, point, sampler or SamplerSpec(), fidelity)
-    images = generator.images(first, count, progress)
-    latents = generator.draw_latents(first, count)
+    images, latents = generator.images_and_latents(first, count, progress)
     scores = latent_scores(latents, made.seed) | image_scores(images, features, made.seed)
     record = provenance(generator, count)
     record["scores"] = {name: score.to_dict() for name, score in scores.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,33 @@ def latent_scores(latents: NDArray[np.float32], seed: int) -> dict[str, Score]:
     """Return the statistics of latents ``(n, latents)``, names beginning with ``latent_``; none below 16 images."""
     if len(latents) < _LEAST_LATENTS:
         return {}
-    return {f"latent_{name}": score for name, score in latent_statistics(latents, seed=seed).items()}
+    found = {f"latent_{name}": score for name, score in latent_statistics(latents, seed=seed).items()}
+    return found | {score.name: score for score in _worst(latents)}
+
+
+def _worst(latents: NDArray[np.float32]) -> list[Score]:
+    """Return the largest error of a single latent's mean and deviation: what its calibration left."""
+    count = len(latents)
+    means = np.abs(latents.mean(axis=0, dtype=np.float64))
+    deviations = np.abs(latents.std(axis=0, dtype=np.float64) - 1.0)
+    scores = []
+    for name, values, error in (
+        ("mean", means, 1.96 / math.sqrt(count)),
+        ("deviation", deviations, 1.96 / math.sqrt(2.0 * count)),
+    ):
+        worst = float(values.max())
+        scores.append(
+            Score(
+                name=f"worst_latent_{name}_error",
+                value=worst,
+                low=max(0.0, worst - error),
+                high=worst + error,
+                n=count,
+                definition=f"largest |{name} - {'0' if name == 'mean' else '1'}| of a single latent; 95 % interval of"
+                " that one latent's estimate, as if it had not been picked as the worst",
+            )
+        )
+    return scores
 
 
 def image_scores(images: NDArray[np.float32], features: str | Path | None, seed: int) -> dict[str, Score]:

@@ -30,6 +30,7 @@ COLUMNS = {
     "frechet_low": "1",
     "frechet_high": "1",
     "kept_standard_deviation": "1",
+    "kept_offset": "1",
     "kept_frechet_distance": "1",
     "kept_frechet_low": "1",
     "kept_frechet_high": "1",
@@ -50,6 +51,7 @@ class SweepPoint:
     sample_voltage: float
     sampling_time: float
     kept_standard_deviation: float
+    kept_offset: float
     kept_frechet_distance: float
     kept_frechet_low: float
     kept_frechet_high: float
@@ -122,10 +124,13 @@ def _measure(
 
     generator.move(point, calibration=kept)
     scaled = distance()
+    latents = generator.draw_latents(0, count).astype(np.float64)
     result = SweepPoint(
         sample_voltage=point.sample_voltage,
         sampling_time=point.sampling_time,
-        kept_standard_deviation=float(generator.draw_latents(0, count).std()),
+        # From image to image, latent by latent: the spread of fixed offsets over latents is no randomness.
+        kept_standard_deviation=float(np.sqrt(np.mean(latents.var(axis=0)))),
+        kept_offset=float(np.sqrt(np.mean(latents.mean(axis=0) ** 2))),
         kept_frechet_distance=scaled.value,
         kept_frechet_low=scaled.low,
         kept_frechet_high=scaled.high,

@@ -3,6 +3,9 @@
 Definition: B = log2(span / (sqrt(12) e)), with e the rms error against the ideal product of the float weights and
 inputs and span the range of the ideal outputs. An ideal B-bit quantiser of that range would make the same error.
 Weights and inputs are uniform in [-1, 1]; converter ranges come from other inputs of the same kind.
+
+A tile whose cells also sample is worse than one that idles meanwhile: slow traps that the sample voltage has filled
+are not all empty again when the product is read. Both are measured.
 """
 
 from __future__ import annotations
@@ -49,6 +52,9 @@ def _silent(card: DeviceCard) -> DeviceCard:
     return card.model_copy(update={"traps_per_cell": card.traps_per_cell.model_copy(update={"value": 0.0})})
 
 
+_SAMPLING = ", on a tile that also samples"
+
+
 def _variants(card: DeviceCard, spec: ChipSpec) -> dict[str, tuple[DeviceCard, ChipSpec]]:
     ideal = replace(spec, tiles=1, programming=IdealProgramming(), continuous_levels=True, periphery=Periphery.ideal())
     real, quiet = spec.periphery, _silent(card)
@@ -60,11 +66,13 @@ def _variants(card: DeviceCard, spec: ChipSpec) -> dict[str, tuple[DeviceCard, C
         "conductance levels": (quiet, replace(ideal, continuous_levels=spec.continuous_levels)),
         "programming": (quiet, replace(ideal, programming=spec.programming)),
         "telegraph noise": (card, ideal),
+        "telegraph noise" + _SAMPLING: (card, ideal),
         "electronic noise": (quiet, periphery(multiply_amplifier=real.multiply_amplifier)),
         "input converter": (quiet, periphery(dac=real.dac)),
         "output converter": (quiet, periphery(multiply_adc=real.multiply_adc, integrator=real.integrator)),
         "wires": (quiet, periphery(wires=real.wires)),
         "everything": (card, replace(spec, tiles=1)),
+        "everything" + _SAMPLING: (card, replace(spec, tiles=1)),
     }
 
 
@@ -89,7 +97,8 @@ def error_budget(
     point.check(card)
     results = []
     for source, (variant_card, variant_spec) in _variants(card, spec).items():
-        measured = [_measure(variant_card, variant_spec, point, seed + k) for k in range(chips)]
+        samples = source.endswith(_SAMPLING)
+        measured = [_measure(variant_card, variant_spec, point, seed + k, samples=samples) for k in range(chips)]
         bits = np.array([bits for bits, _ in measured])
         half = float(stdtrit(chips - 1, 0.975)) * float(bits.std(ddof=1)) / math.sqrt(chips) if chips > 1 else math.inf
         mean = float(bits.mean())
@@ -98,12 +107,14 @@ def error_budget(
     return results
 
 
-def _measure(card: DeviceCard, spec: ChipSpec, point: OperatingPoint, seed: int) -> tuple[float, float]:
+def _measure(
+    card: DeviceCard, spec: ChipSpec, point: OperatingPoint, seed: int, *, samples: bool
+) -> tuple[float, float]:
     chip = Chip(card, seed=seed, spec=spec)
     generator = chip.streams.generator(Purpose.TEST_PATTERN)
     weight = generator.uniform(-1.0, 1.0, (spec.pairs, spec.rows))
     calibration, inputs = (generator.uniform(-1.0, 1.0, (512, spec.rows)).astype(np.float32) for _ in range(2))
-    layer = map_linear(chip, weight, np.zeros(spec.pairs))
+    layer = map_linear(chip, weight, np.zeros(spec.pairs), sampling_tiles=int(samples))
     layer.calibrate(torch.from_numpy(calibration), point)
     outputs = layer(torch.from_numpy(inputs), point, np.arange(len(inputs), dtype=np.int64)).double().numpy()
     ideal = inputs.astype(np.float64) @ weight.T

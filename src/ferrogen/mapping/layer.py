@@ -23,7 +23,7 @@ Fidelity = Literal["statistical", "cell"]
 class AnalogLinear:
     """One linear layer programmed on a chip.
 
-    Made by :func:`map_linear`. ``input_scale``, ``full_scale`` and ``noise`` are set by :meth:`calibrate`.
+    Made by :func:`map_linear`. ``input_scale``, ``full_scale`` and ``mean_input`` are set by :meth:`calibrate`.
 
     Attributes:
         grid: tile numbers, ``grid[row tile][column tile]``.
@@ -32,7 +32,8 @@ class AnalogLinear:
         inputs: number of inputs.
         input_scale: input value that drives a word line fully.
         full_scale: of integrator and converter [A].
-        noise: rms electronic noise of every conversion [A], shape ``(row_tiles, 1, outputs)``.
+        mean_input: mean magnitude of the inputs as a share of ``input_scale``; it sets the shot noise; shape
+            ``(row_tiles, 1, rows)``.
     """
 
     chip: Chip
@@ -42,8 +43,8 @@ class AnalogLinear:
     inputs: int
     input_scale: float = 1.0
     full_scale: float = 1.0
-    noise: torch.Tensor = field(default_factory=lambda: torch.zeros(1, 1, 1))
-    _matrices: tuple[OperatingPoint, ProductMatrices] | None = field(default=None, repr=False)
+    mean_input: torch.Tensor = field(default_factory=lambda: torch.full((1, 1, 1), 0.5))
+    _kept: tuple[OperatingPoint, int, ProductMatrices] | None = field(default=None, repr=False)
 
     @property
     def outputs(self) -> int:
@@ -52,9 +53,10 @@ class AnalogLinear:
 
     def matrices(self, point: OperatingPoint) -> ProductMatrices:
         """Return the layer's product matrices at an operating point (the last point's are kept)."""
-        if self._matrices is None or self._matrices[0] != point:
-            self._matrices = (point, self.chip.product_matrices(self.grid, point, self.outputs))
-        return self._matrices[1]
+        now = self.chip.programmings
+        if self._kept is None or self._kept[:2] != (point, now):
+            self._kept = (point, now, self.chip.product_matrices(self.grid, point, self.outputs))
+        return self._kept[2]
 
     def calibrate(self, x: torch.Tensor, point: OperatingPoint, headroom: float = 1.05) -> torch.Tensor:
         """Set the input and converter ranges from typical inputs; return the noiseless outputs for them.
@@ -66,7 +68,7 @@ class AnalogLinear:
         row_tiles, rows, _ = matrices.mean.shape
         padded = torch.nn.functional.pad(x / self.input_scale, (0, row_tiles * rows - x.shape[1]))
         shares = padded.reshape(x.shape[0], row_tiles, rows).transpose(0, 1)
-        self.noise = matrices.electronic_noise(self.chip.spec.periphery, point, shares.abs().mean(dim=1, keepdim=True))
+        self.mean_input = shares.abs().mean(dim=1, keepdim=True)
         current = torch.bmm(shares, matrices.mean) * matrices.drive
         self.full_scale = headroom * max(float(current.abs().max()), 1e-15)
         return self._finish(current.sum(dim=0), matrices.drive)
@@ -75,7 +77,13 @@ class AnalogLinear:
         return current * (self.scale * (self.input_scale / drive)) + self.bias
 
     def __call__(
-        self, x: torch.Tensor, point: OperatingPoint, images: NDArray[np.int64], fidelity: Fidelity = "statistical"
+        self,
+        x: torch.Tensor,
+        point: OperatingPoint,
+        images: NDArray[np.int64],
+        fidelity: Fidelity = "statistical",
+        *,
+        first_cycle: int = 0,
     ) -> torch.Tensor:
         """Return the layer's outputs, shape ``(batch, outputs)``.
 
@@ -84,6 +92,7 @@ class AnalogLinear:
             point: operating point.
             images: image number of every row: the address of its noise.
             fidelity: ``statistical`` (exact moments), or ``cell`` (every trap followed; slow, for small runs).
+            first_cycle: cycle of the chip in which image 0 is made (``cell`` only: it is where the traps are).
 
         Raises:
             ArgumentError: an unknown fidelity.
@@ -94,15 +103,17 @@ class AnalogLinear:
         key = self.chip.streams.key(Purpose.MULTIPLY_NOISE, self.grid[0][0])
         periphery, v0 = self.chip.spec.periphery, self.chip.device.characteristic_voltage.value
         matrices = self.matrices(point)
+        mean_input = self.mean_input.expand(matrices.mean.shape[0], 1, matrices.mean.shape[1])
+        noise = matrices.electronic_noise(periphery, point, mean_input)
         if fidelity == "statistical":
             current, clipped = analog_product(
-                share, matrices, self.noise, periphery, self.full_scale, point, v0, noise_key=key, images=images
+                share, matrices, noise, periphery, self.full_scale, point, v0, noise_key=key, images=images
             )
         else:
             current, clipped = cell_product(
                 share,
-                self._cell_conductances(point, images),
-                self.noise,
+                self._cell_conductances(point, images + first_cycle),
+                noise,
                 periphery,
                 self.full_scale,
                 point,
@@ -114,9 +125,9 @@ class AnalogLinear:
         self.chip.count_products(x.shape[0], len(self.grid), self.outputs, clipped)
         return self._finish(current, matrices.drive)
 
-    def _cell_conductances(self, point: OperatingPoint, images: NDArray[np.int64]) -> torch.Tensor:
-        first, last = int(images.min()), int(images.max())
-        wanted = images - first
+    def _cell_conductances(self, point: OperatingPoint, cycles: NDArray[np.int64]) -> torch.Tensor:
+        first, last = int(cycles.min()), int(cycles.max())
+        wanted = cycles - first
         rows = []
         for tiles in self.grid:
             parts = []

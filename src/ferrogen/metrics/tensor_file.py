@@ -50,6 +50,8 @@ def check_size(path: Path, *, what: str, limit: int) -> None:
         if not path.is_file():
             raise DataFileError(f"{what} '{path}' is not a file. Give the path of a regular file.")
         size = path.stat().st_size
+    except DataFileError:
+        raise
     except (OSError, ValueError) as error:
         raise DataFileError(f"{what} '{path}' cannot be read: {error}.") from error
     if not 0 < size <= limit:

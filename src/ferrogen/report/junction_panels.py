@@ -139,7 +139,11 @@ def draw_spectra(
     shown = np.concatenate([np.r_[s.closed_form, s.sampled] for s in (*cell, *ensemble)])
     shown = shown[shown > 0.0]
     silent = [f"{s.voltage:g} V" for s in cell if not np.any(s.sampled > 0.0)]
-    silence = f" At {' and '.join(silent)} none of the cell's traps switched in the sampled trace." if silent else ""
+    silence = (
+        f" At {' and '.join(silent)} none of the cell's traps switched in this trace, which is not that of panel b."
+        if silent
+        else ""
+    )
     one.set_ylim(max(float(shown.min()), 1e-11 * float(shown.max())) / 2.0, float(shown.max()) * 3.0)
     many.legend(loc="lower left")
     headline(

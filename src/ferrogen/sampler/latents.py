@@ -15,6 +15,7 @@ next.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,11 +24,15 @@ from numpy.typing import NDArray
 from ferrogen.chip.chip import Chip
 from ferrogen.chip.point import OperatingPoint
 from ferrogen.chip.reader import WindowReader
+from ferrogen.circuit.converters import ADC
 from ferrogen.core.errors import CapacityError, SilentCellsError, argument_error
 
 # Full scale over the standard deviation of the first calibration reads: one reading in a million clips.
 _HEADROOM = 5.0
 _RANGING_READS = 256
+
+MOST_IMAGES = 2**40
+"""Images are numbered below this, so that their cycles never meet the sampler's other addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,10 @@ class SamplerSpec:
             raise argument_error("pairs_per_latent", "be at least 1", self.pairs_per_latent)
         if self.calibration_reads < 2 * _RANGING_READS:
             raise argument_error("calibration_reads", f"be at least {2 * _RANGING_READS}", self.calibration_reads)
+        if not 0.0 < self.resolved_share <= 1.0:
+            raise argument_error("resolved_share", "lie in (0, 1]", self.resolved_share)
+        if not (math.isfinite(self.smallest_full_scale) and self.smallest_full_scale > 0.0):
+            raise argument_error("smallest_full_scale", "be a positive current in A", f"{self.smallest_full_scale} A")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +95,7 @@ class LatentSampler:
         point: operating point.
         latents: how many numbers an image needs.
         spec: how they are read.
+        tiles: numbers of the tiles that are read; all sampling tiles of the chip, if not given.
         calibration: of an earlier sampler on the same cells, kept in use; a new one is made if not given.
 
     Raises:
@@ -98,6 +108,7 @@ class LatentSampler:
     point: OperatingPoint
     latents: int
     spec: SamplerSpec = field(default_factory=SamplerSpec)
+    tiles: list[int] | None = None
     calibration: Calibration | None = None
     clipped: int = 0
     in_use: Calibration = field(init=False)
@@ -115,13 +126,20 @@ class LatentSampler:
         """Cells whose noise adds to one latent."""
         return 2 * self.spec.pairs_per_latent * self.chip.spec.rows
 
+    @property
+    def first_cycle(self) -> int:
+        """The chip's cycle in which image 0 is read; before it come ranging and calibration."""
+        return _RANGING_READS + self.spec.calibration_reads
+
     def _allocate(self) -> list[WindowReader]:
         """Prepare readers on as many sampling tiles as are needed."""
         on_a_tile = self.chip.spec.pairs // self.spec.pairs_per_latent
         readers: list[WindowReader] = []
         left = self.latents
-        for number, tile in self.chip.tiles.items():
-            if tile.samples and left > 0 and on_a_tile > 0:
+        numbers = sorted(self.chip.tiles) if self.tiles is None else self.tiles
+        sampling = [number for number in numbers if self.chip.tile(number).samples]
+        for number in sampling:
+            if left > 0 and on_a_tile > 0:
                 take = min(on_a_tile, left)
                 readers.append(
                     self.chip.reader(
@@ -137,7 +155,7 @@ class LatentSampler:
             raise CapacityError(
                 f"{self.latents} latents of {self.spec.pairs_per_latent} pairs need"
                 f" {self.latents * self.spec.pairs_per_latent} pairs of bit lines on sampling tiles, but there are"
-                f" {sum(tile.samples for tile in self.chip.tiles.values()) * self.chip.spec.pairs}."
+                f" {len(sampling) * self.chip.spec.pairs}."
                 " Mark more tiles for sampling, or use fewer pairs a latent."
             )
         return readers
@@ -155,7 +173,7 @@ class LatentSampler:
         first = self._read(range(_RANGING_READS), None)
         wanted = float(np.max(np.abs(first.mean(axis=0)) + _HEADROOM * first.std(axis=0)))
         full_scale = max(wanted, self.spec.smallest_full_scale)
-        reads = self._read(range(self.spec.calibration_reads), full_scale)
+        reads = self._read(range(_RANGING_READS, self.first_cycle), full_scale)
         clipped, self.clipped = self.clipped, 0
         deviation = reads.std(axis=0, ddof=1)
         if not np.all(deviation > 0.0):
@@ -173,9 +191,11 @@ class LatentSampler:
         Raises:
             ArgumentError: a negative image number or count.
         """
-        if first < 0 or count < 0:
-            raise argument_error("first", "and count be non-negative image numbers", f"{first}, {count}")
-        start = self.spec.calibration_reads + first
+        if first < 0 or count < 0 or first + count > MOST_IMAGES:
+            raise argument_error(
+                "first", f"and first + count be image numbers from 0 to {MOST_IMAGES}", f"{first} with count {count}"
+            )
+        start = self.first_cycle + first
         readings = self._read(range(start, start + count), self.in_use.full_scale)
         return (readings - self.in_use.mean) / self.in_use.deviation
 
@@ -190,6 +210,9 @@ class LatentSampler:
         return float(np.sqrt(np.mean((self.in_use.deviation / standing) ** 2)))
 
     def telegraph_share(self) -> float:
-        """Return the share of the readings' variance that is telegraph noise; the rest is the amplifier's."""
+        """Return the share of the readings' variance that is telegraph noise; the rest is amplifier and converter."""
         electronic = np.concatenate([reader.electronic_noise for reader in self._readers])
-        return max(0.0, 1.0 - float(np.mean(electronic**2) / np.mean(self.in_use.deviation**2)))
+        adc = self.chip.spec.periphery.sample_adc
+        step = 2.0 * self.in_use.full_scale / (2**adc.bits - 2) if isinstance(adc, ADC) else 0.0
+        other = float(np.mean(electronic**2)) + step**2 / 12.0
+        return max(0.0, 1.0 - other / float(np.mean(self.in_use.deviation**2)))

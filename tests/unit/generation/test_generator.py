@@ -86,9 +86,50 @@ def test_generate_reports_assumptions_counts_and_scores(vae: VAE) -> None:
     record = run.record
     assert any("on_conductance" in line for line in record["assumed_parameters"])
     assert any("10.1038/s41467-026-72969-6" in line for line in record["sources"])
-    assert record["counts"]["products"] == 2 * 64  # two layers, one block of 64
+    assert record["counts"]["products"] == 2 * 20
+    assert record["counts"]["windows"] == 2 * 20
     assert set(record["scores"]) >= {"latent_mean", "latent_ks_distance"}
     assert run.images.shape == run.ideal.shape == (20, 28, 28)
+
+
+def test_equal_calls_give_equal_images_and_leave_the_chip_alone(vae: VAE) -> None:
+    chip = Chip("hzo-mfis-nor", seed=5)
+    first, second = (generate(vae, chip, count=2, sampler=SAMPLER) for _ in range(2))
+    assert np.array_equal(first.images, second.images)
+    assert not chip.tiles
+
+
+def test_two_models_share_a_chip_without_sharing_tiles(vae: VAE) -> None:
+    chip = Chip("hzo-mfis-nor", seed=5)
+    one = ChipGenerator(vae, chip, sampler_spec=SAMPLER)
+    before = one.images(0, 2)
+    two = ChipGenerator(vae, chip, sampler_spec=SAMPLER)
+    tiles = [{n for layer in g.decoder.layers for row in layer.grid for n in row} for g in (one, two)]
+    assert not tiles[0] & tiles[1]
+    assert np.array_equal(one.images(0, 2), before)
+    assert not np.array_equal(one.draw_latents(0, 2), two.draw_latents(0, 2))
+
+
+def test_cell_level_reads_products_in_the_cycles_of_their_latents(vae: VAE, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ferrogen.chip.reader import WindowReader
+    from ferrogen.chip.tile import Tile
+
+    cell = ChipGenerator(vae, Chip("hzo-mfis-nor", seed=5), sampler_spec=SAMPLER, fidelity="cell")
+    seen: dict[str, set[int]] = {"windows": set(), "products": set()}
+    read, product = WindowReader.read, Tile.product_conductances
+
+    def spied_read(self: WindowReader, first_cycle: int, cycles: int, threads: int = 1) -> np.ndarray:
+        seen["windows"].add(first_cycle)
+        return read(self, first_cycle, cycles, threads)
+
+    def spied_product(self: Tile, point: OperatingPoint, **cycles: int) -> np.ndarray:
+        seen["products"].add(cycles["first_cycle"])
+        return product(self, point, first_cycle=cycles["first_cycle"], cycles=cycles["cycles"])
+
+    monkeypatch.setattr(WindowReader, "read", spied_read)
+    monkeypatch.setattr(Tile, "product_conductances", spied_product)
+    cell.images(0, 1)
+    assert seen["windows"] == seen["products"] == {cell.sampler.first_cycle}
 
 
 def test_single_images_have_no_scores(vae: VAE) -> None:
@@ -118,6 +159,16 @@ def test_sweep_checks_all_points_first_and_keeps_order(generator: ChipGenerator)
     points = sweep(generator, [0.4, 1.2], [1e-4], reference, network, count=16)
     assert [point.sample_voltage for point in points] == [0.4, 1.2]
     assert points[0].relative_noise < 0.5 * points[1].relative_noise
+
+
+def test_with_one_calibration_kept_the_voltage_tunes_the_randomness(generator: ChipGenerator) -> None:
+    from ferrogen.metrics.features import load_feature_network
+    from ferrogen.metrics.reference import load_reference_moments
+
+    generator.move(OperatingPoint())
+    points = sweep(generator, [0.2, 1.2], [1e-3], load_reference_moments(), load_feature_network(), count=64)
+    assert points[0].kept_standard_deviation < 0.03
+    assert points[1].kept_standard_deviation == pytest.approx(1.0, abs=0.15)
 
 
 def test_shipped_moments_are_those_of_the_data() -> None:

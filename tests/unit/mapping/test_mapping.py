@@ -96,19 +96,22 @@ def test_an_ideal_chip_multiplies_like_torch(outputs: int, inputs: int, rows: in
 
 
 def test_both_levels_agree_in_mean_and_variance() -> None:
-    """One input, 1500 reads: slow traps shift the mean by part of a deviation, the variance's error is some 10 %."""
+    """One input, 1200 reads that are 20,000 cycles apart in threes, so that slow traps have moved in between.
+
+    The variance of a sum over 8 outputs has a relative error of some 5 %; consecutive reads would remember.
+    """
     card = load_card("hzo-mfis-nor")
     generator = np.random.default_rng(0)
     spec = ideal_spec(32, 16)
     layer = map_linear(Chip(card, seed=2, spec=spec), generator.uniform(-1, 1, (8, 32)), np.zeros(8))
     point = OperatingPoint(multiply_voltage=0.5, sampling_time=1e-4)
-    x = torch.from_numpy(generator.uniform(0.3, 1.0, (1, 32)).astype(np.float32)).expand(1500, -1)
-    layer.calibrate(x[:1], point)
-    images = np.arange(1500, dtype=np.int64)
-    fast = layer(x, point, images).double().numpy()
-    slow = layer(x, point, images, "cell").double().numpy()
+    x = torch.from_numpy(generator.uniform(0.3, 1.0, (1, 32)).astype(np.float32))
+    layer.calibrate(x, point)
+    groups = [20_000 * k + np.arange(3, dtype=np.int64) for k in range(400)]
+    fast = np.concatenate([layer(x.expand(3, -1), point, images).double().numpy() for images in groups])
+    slow = np.concatenate([layer(x.expand(3, -1), point, images, "cell").double().numpy() for images in groups])
     variance = slow.var(axis=0)
-    assert np.all(np.abs(fast.mean(axis=0) - slow.mean(axis=0)) < 0.7 * np.sqrt(variance))
+    assert np.all(np.abs(fast.mean(axis=0) - slow.mean(axis=0)) < 0.5 * np.sqrt(variance))
     assert fast.var(axis=0).sum() == pytest.approx(variance.sum(), rel=0.25)
 
 
@@ -124,8 +127,12 @@ def test_noise_of_a_row_depends_on_its_image_alone() -> None:
 
 def test_a_product_has_at_least_six_effective_bits() -> None:
     budget = {item.source: item for item in error_budget(load_card("hzo-mfis-nor"), POINT, chips=2)}
+    sampling = ", on a tile that also samples"
     assert budget["everything"].bits >= 6.0
-    assert all(item.bits >= budget["everything"].bits for item in budget.values())
+    assert budget["everything" + sampling].bits >= 6.0
+    # Slow traps that the sample voltage filled are still there when the product is read.
+    assert budget["telegraph noise" + sampling].bits < budget["telegraph noise"].bits - 2.0
+    assert all(item.bits >= budget["everything" + sampling].bits - 0.1 for item in budget.values())
     assert budget["wires"].bits > 12.0  # nanoampere cells make the wires' drop negligible
 
 
