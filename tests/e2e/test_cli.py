@@ -103,7 +103,54 @@ REFUSALS = [
     (["evaluate", "mnist", "--data", "absent-folder"], "absent-folder", "idx"),
     (["characterise", "no-such-card"], "no-such-card", "hzo-mfis-nor"),
     (["train", "--data", "absent-folder"], "absent-folder", "idx"),
+    (["sweep", "mnist", "--sample-voltage", "1.4:0.2:2"], "sample_voltage", "rise from low to high"),
+    (["sweep", "mnist", "--sample-voltage", "1.2:1.2:2"], "sample_voltage", "rise from low to high"),
+    (["sweep", "mnist", "--sampling-time", "1e-2:1e-5:3"], "sampling_time", "rise from low to high"),
+    (["sweep", "mnist", "--sample-voltage", "0.2:1.2:²"], "sample_voltage", "low:high:count"),
+    (["sweep", "mnist", "--features", "absent.safetensors"], "absent.safetensors", "does not exist. Check the path.\n"),
+    (["generate", "mnist", "--count", "abc"], "'--count'", "ferrogen generate --help"),
+    (["generate", "mnist", "--flavour", "1"], "--flavour", "ferrogen generate --help"),
+    (["paint"], "paint", "ferrogen --help"),
 ]
+
+
+def test_a_folder_in_the_place_of_a_result_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "od" / "run.json").mkdir(parents=True)
+    assert run(monkeypatch, "generate", weights, "--count", "1", "--quiet", "--out", tmp_path / "od") == 2
+    message = capsys.readouterr().err
+    assert "run.json" in message
+    assert message.count("\n") == 1
+    assert [path.name for path in (tmp_path / "od").iterdir()] == ["run.json"]
+
+
+@pytest.mark.parametrize("saved", [True, False])
+@pytest.mark.parametrize("how", ["--resume", "--fresh"])
+def test_an_interrupted_training_says_how_to_continue(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], saved: bool, how: str
+) -> None:
+    def interrupted(_spec: object, _data: object, _settings: object, out: Path, **_named: object) -> None:
+        if saved:
+            (out / "checkpoint.safetensors").touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ferrogen.generation.training.train", interrupted)
+    monkeypatch.setattr("ferrogen.generation.idx.load_idx_folder", lambda _path: None)
+    assert run(monkeypatch, "train", "--data", "x", "--out", tmp_path, how) == 130
+    message = capsys.readouterr().err
+    assert message.startswith("ferrogen: interrupted")
+    assert message.count("\n") == 1
+    assert ("checkpoint" in message) == saved
+    assert ("without --fresh" in message) == (saved and how == "--fresh")
+
+
+def test_help_is_help(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, code in (([], 2), (["--help"], 0), (["generate", "--help"], 0)):
+        assert run(monkeypatch, *arguments) == code
+        captured = capsys.readouterr()
+        assert "Usage: " in captured.out + captured.err
+        assert not captured.err.startswith("ferrogen: ")
 
 
 @pytest.mark.parametrize(("arguments", "names", "remedy"), REFUSALS, ids=lambda value: str(value)[:40])

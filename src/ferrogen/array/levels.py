@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from numbers import Integral
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ferrogen.core.errors import ArgumentError, argument_error, check_number
+from ferrogen.core.errors import ArgumentError, argument_error, check_number, is_whole
 from ferrogen.device.card import DeviceCard
 
 
@@ -24,7 +23,7 @@ class DiscreteLevels:
     count: int
 
     def __post_init__(self) -> None:
-        if isinstance(self.count, bool) or not isinstance(self.count, Integral) or self.count < 2:
+        if not is_whole(self.count, 2):
             raise argument_error("count", "be a whole number of at least 2 levels", self.count)
 
     def quantise(self, fraction: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -74,7 +73,7 @@ def conductance_window(card: DeviceCard, sigmas: float = 3.0) -> ConductanceWind
     top = high.value / width(high.spread.value if high.spread else None)
     if bottom >= top:
         raise ArgumentError(
-            f"Card '{card.name}' leaves no window between off and on conductance: at {sigmas:g} standard deviations they"
-            f" are {bottom:g} S and {top:g} S. Use a card with a larger ratio or a smaller spread."
+            f"Card '{card.name}' leaves no window between off and on conductance: at {sigmas:g} standard deviations"
+            f" they are {bottom:g} S and {top:g} S. Use a card with a larger ratio or a smaller spread."
         )
     return ConductanceWindow(bottom, top)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, Literal
 
-from ferrogen.core.errors import argument_error, check_number
+from ferrogen.core.errors import argument_error, check_number, is_whole
 
 
 def _check_bits(bits: int) -> None:
-    if isinstance(bits, bool) or not isinstance(bits, Integral) or not 2 <= bits <= 24:
-        raise argument_error("bits", "be from 2 to 24 (an ideal converter is its own class)", bits)
+    if not is_whole(bits, 2, 24):
+        raise argument_error("bits", "be a whole number from 2 to 24 (an ideal converter is its own class)", bits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class ADC:
             ArgumentError: a full scale that is one number, but not positive and finite.
         """
         if isinstance(full_scale, Real):
-            check_number("full_scale", full_scale, "A")
+            check_number("full_scale", full_scale, "the unit of x")
         steps = 2 ** (self.bits - 1) - 1
         return (x * (steps / full_scale)).round().clip(-steps, steps) * (full_scale / steps)
 

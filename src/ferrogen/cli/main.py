@@ -50,7 +50,8 @@ def main() -> None:
     except _UsageError as error:
         context = getattr(error, "ctx", None)
         hint = f" See '{context.command_path} --help'." if context is not None else ""
-        _stop(f"{getattr(error, 'format_message', error.__str__)()}{hint}", 2)
+        message = str(getattr(error, "format_message", error.__str__)()).replace("Value error, ", "")
+        _stop(f"{message.rstrip('.')}.{hint}", 2)
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED
     if code == _INTERRUPTED:  # typer turns Ctrl-C into this code

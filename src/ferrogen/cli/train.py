@@ -55,9 +55,9 @@ def train(
 
         from ferrogen.core.errors import ArgumentError, InterruptionError
         from ferrogen.core.spec import explain
-        from ferrogen.generation.checkpoint import CHECKPOINT_NAME
         from ferrogen.generation.model import VAESpec
         from ferrogen.generation.trainer import TrainingSettings
+        from ferrogen.generation.training import CHECKPOINT_NAME
         from ferrogen.generation.training import train as train_vae
 
         try:

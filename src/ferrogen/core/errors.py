@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from numbers import Real
+from numbers import Integral, Real
 
 
 class FerrogenError(Exception):
@@ -54,10 +54,15 @@ def check_number(name: str, value: object, unit: str, *, may_vanish: bool = Fals
     Raises:
         ArgumentError: naming the argument, its value and its unit.
     """
-    number = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
-    if not number or not (value > 0.0 or (may_vanish and value == 0.0)):  # type: ignore[operator]
+    number = float(value) if isinstance(value, Real) else math.nan
+    if isinstance(value, bool) or not math.isfinite(number) or number < 0.0 or (number == 0.0 and not may_vanish):
         sign = "finite number that is not negative" if may_vanish else "positive, finite number"
-        raise argument_error(name, f"be a {sign} in {unit}", f"{value!r} {unit}" if number else repr(value))
+        raise argument_error(name, f"be a {sign} in {unit}", repr(value) if math.isnan(number) else f"{number:g}")
+
+
+def is_whole(value: object, least: int, most: float = math.inf) -> bool:
+    """Return whether ``value`` is a whole number (no bool, no float) from ``least`` to ``most``."""
+    return not isinstance(value, bool) and isinstance(value, Integral) and least <= int(value) <= most
 
 
 def argument_error(name: str, must: str, value: object, remedy: str = "") -> ArgumentError:

@@ -26,6 +26,13 @@ def _short(text: str) -> str:
     return text if len(text) < _SHOWN else text[: _SHOWN - 4] + "..."
 
 
+def _shown(value: object) -> str:
+    try:
+        return _short(repr(value))
+    except ValueError:  # Python writes no number of more than 4300 digits
+        return "a number of thousands of digits"
+
+
 def explain(error: ValidationError, *, subject: str) -> str:
     """Turn pydantic's report into one line that names the field, its value and what is wrong with it."""
     parts: list[str] = []
@@ -39,10 +46,10 @@ def explain(error: ValidationError, *, subject: str) -> str:
         says = phrase or item["msg"].removeprefix("Value error, ").rstrip(".")
         if not where:  # a check of the whole: what it says names the fields
             parts.append(says)
-        elif isinstance(value, dict | list) and len(repr(value)) >= _SHOWN or isinstance(value, dict):
+        elif isinstance(value, dict) or (isinstance(value, list) and len(value) > 3):
             parts.append(f"{where}: {says}")
         else:
-            parts.append(f"{where} is {_short(repr(value))}: {says}")
+            parts.append(f"{where} is {_shown(value)}: {says}")
     more = len(error.errors()) - len(parts)
     text = f"{subject}: " + "; ".join(parts) + (f"; and {more} more" if more > 0 else "") + "."
     return " ".join(text.split())

@@ -15,6 +15,7 @@ from ferrogen.chip.product import ProductMatrices, analog_product, cell_product
 from ferrogen.core.errors import argument_error
 from ferrogen.core.streams import Purpose
 from ferrogen.mapping.coding import code_weights
+from ferrogen.mapping.ranges import least_error_range
 
 Fidelity = Literal["statistical", "cell"]
 
@@ -58,19 +59,23 @@ class AnalogLinear:
             self._kept = (point, now, self.chip.product_matrices(self.grid, point, self.outputs))
         return self._kept[2]
 
-    def calibrate(self, x: torch.Tensor, point: OperatingPoint, headroom: float = 1.05) -> torch.Tensor:
+    def calibrate(self, x: torch.Tensor, point: OperatingPoint) -> torch.Tensor:
         """Set the input and converter ranges from typical inputs; return the noiseless outputs for them.
 
-        Both ranges are the largest value seen among ``(batch, inputs)`` times ``headroom``.
+        Both ranges are those with the least error for ``x``, ``(batch, inputs)`` (:mod:`ferrogen.mapping.ranges`).
         """
-        self.input_scale = headroom * max(float(x.abs().max()), 1e-12)
+        periphery = self.chip.spec.periphery
+        self.input_scale = least_error_range(x, lambda part, scale: periphery.dac.quantise(part / scale) * scale)
         matrices = self.matrices(point)
         row_tiles, rows, _ = matrices.mean.shape
         padded = torch.nn.functional.pad(x / self.input_scale, (0, row_tiles * rows - x.shape[1]))
         shares = padded.reshape(x.shape[0], row_tiles, rows).transpose(0, 1)
         self.mean_input = shares.abs().mean(dim=1, keepdim=True)
         current = torch.bmm(shares, matrices.mean) * matrices.drive
-        self.full_scale = headroom * max(float(current.abs().max()), 1e-15)
+        self.full_scale = least_error_range(
+            current.transpose(0, 1),
+            lambda part, scale: periphery.multiply_adc.quantise(periphery.integrator.saturate(part, scale), scale),
+        )
         return self._finish(current.sum(dim=0), matrices.drive)
 
     def _finish(self, current: torch.Tensor, drive: float) -> torch.Tensor:

@@ -45,15 +45,15 @@ def check_size(path: Path, *, what: str, limit: int) -> None:
         DataFileError: with the path and the size.
     """
     try:
-        if not path.exists():
-            raise DataFileError(f"{what} '{path}' does not exist. Check the path.")
-        if not path.is_file():
-            raise DataFileError(f"{what} '{path}' is not a file. Give the path of a regular file.")
-        size = path.stat().st_size
-    except DataFileError:
-        raise
-    except (OSError, ValueError) as error:
-        raise DataFileError(f"{what} '{path}' cannot be read: {error}.") from error
+        size, regular = path.stat().st_size, path.is_file()
+    except FileNotFoundError:
+        raise DataFileError(f"{what} '{path}' does not exist. Check the path.") from None
+    except OSError as error:
+        raise DataFileError(f"{what} '{path}' cannot be read: {error.strerror or error}.") from error
+    except ValueError as error:  # a path that no system call accepts
+        raise DataFileError(f"{what} {str(path)!r} cannot be read: {error}.") from error
+    if not regular:
+        raise DataFileError(f"{what} '{path}' is not a file. Give the path of a regular file.")
     if not 0 < size <= limit:
         raise DataFileError(
             f"{what} '{path}' has {size} bytes; between 1 and {limit} are expected. Is it the right file?"

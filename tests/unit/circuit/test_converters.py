@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -59,8 +61,8 @@ def test_ideal_circuits_change_nothing() -> None:
     assert IdealAmplifier() == ideal.sample_amplifier
 
 
-@pytest.mark.parametrize("bits", [-1, 0, 1, 25])
-def test_bits_out_of_range(bits: int) -> None:
+@pytest.mark.parametrize("bits", [-1, 0, 1, 25, 8.5, float("nan"), True, "8"])
+def test_bits_out_of_range(bits: Any) -> None:
     for make in (DAC, ADC):
         with pytest.raises(ArgumentError, match="`bits`"):
             make(bits)
@@ -97,3 +99,27 @@ def test_contributions_add_in_squares_and_no_resistance_is_refused() -> None:
     assert both == pytest.approx(float(np.hypot(*parts)))
     with pytest.raises(ArgumentError, match="`feedback_resistance`"):
         Amplifier(feedback_resistance=0.0)
+
+
+@pytest.mark.parametrize("name", ["feedback_resistance", "voltage_noise", "input_capacitance"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1e-12, "1", None])
+def test_an_amplifier_of_numbers_that_are_none(name: str, value: Any) -> None:
+    with pytest.raises(ArgumentError, match=f"Argument `{name}` must be "):
+        Amplifier(**{name: value})
+
+
+def test_noise_of_no_window_is_refused() -> None:
+    for duration, temperature, name in ((0.0, 300.0, "duration"), (1e-3, -1.0, "temperature")):
+        with pytest.raises(ArgumentError, match=f"`{name}`"):
+            Amplifier().noise_current(duration, temperature, 0.0)
+
+
+@pytest.mark.parametrize("full_scale", [0.0, -1.0, float("nan"), float("inf"), np.float64(0.0), 0])
+def test_a_full_scale_that_is_none(full_scale: float) -> None:
+    with pytest.raises(ArgumentError, match="`full_scale`"):
+        ADC().quantise(np.ones(3), full_scale)
+
+
+def test_an_unknown_driver_is_refused() -> None:
+    with pytest.raises(ArgumentError, match="`driver`"):
+        DAC(driver="cubic")  # type: ignore[arg-type]

@@ -83,6 +83,8 @@ def test_nanoampere_cells_hardly_feel_the_wires() -> None:
 def test_large_drops_and_negative_resistances_are_refused(cells: NDArray[np.float64]) -> None:
     with pytest.raises(ArgumentError, match="more than the 5% that the first-order map allows"):
         Wires(1e6, 1e6).effective_conductance(cells)
-    for change in ({"row_segment": -1.0}, {"column_segment": float("nan")}):
+    for change in ({"row_segment": -1.0}, {"column_segment": float("nan")}, {"row_segment": float("inf")}):
         with pytest.raises(ArgumentError, match=f"`{next(iter(change))}`"):
             Wires(**change)
+    with pytest.raises(ArgumentError, match="`conductance`"):
+        Wires().effective_conductance(np.full((2, 2), np.nan))

@@ -1,15 +1,26 @@
 from __future__ import annotations
 
+import errno
 import json
 from importlib import resources
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 from scipy import constants as codata
 
 from ferrogen.core import constants
-from ferrogen.core.errors import CardError, DataFileError, FerrogenError, OutputError, argument_error
+from ferrogen.core.errors import (
+    ArgumentError,
+    CardError,
+    DataFileError,
+    FerrogenError,
+    OutputError,
+    argument_error,
+    check_number,
+    is_whole,
+)
 from ferrogen.core.files import atomic_path, output_folder, read_bytes, write_json
 from ferrogen.core.references import references
 from ferrogen.core.spec import Spec, explain
@@ -54,6 +65,50 @@ def test_an_output_folder_is_filled_at_the_end_or_not_at_all(tmp_path: Path) -> 
     assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {"kept": "kept", "a": "new"}
 
 
+def test_a_folder_in_the_place_of_a_result_leaves_all_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("old")
+    (tmp_path / "b.json").mkdir()
+    with (  # noqa: PT012
+        pytest.raises(OutputError, match=r"b\.json' cannot be written.* --out") as caught,
+        output_folder(tmp_path) as staging,
+    ):
+        (staging / "a").write_text("new")
+        (staging / "b.json").write_text("new")
+    assert "\n" not in str(caught.value)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "b.json"]
+    assert (tmp_path / "a").read_text() == "old"
+    with pytest.raises(OutputError, match="it is a folder"), atomic_path(tmp_path / "b.json"):
+        pass
+
+
+def test_a_move_that_fails_is_undone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a").write_text("old")
+    (tmp_path / "c").write_text("old")
+    replace = Path.replace
+
+    def fail(self: Path, target: Path) -> Path:
+        if self.name == "c" and self.parent.name.startswith(".unfinished"):
+            raise OSError(errno.EIO, "Input/output error")
+        return replace(self, target)
+
+    with (  # noqa: PT012
+        pytest.raises(OutputError, match=r"cannot be moved into .*Input/output error"),
+        output_folder(tmp_path) as staging,
+    ):
+        for name in "abc":
+            (staging / name).write_text("new")
+        monkeypatch.setattr(Path, "replace", fail)
+    assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {"a": "old", "c": "old"}
+
+
+def test_a_full_disk_is_said_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="No space left"), output_folder(tmp_path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(FileNotFoundError), output_folder(tmp_path):
+        raise FileNotFoundError(errno.ENOENT, "another matter")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_cannot_be_written_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"), output_folder(tmp_path / "file"):
@@ -93,6 +148,18 @@ def test_the_house_style_of_messages() -> None:
     assert issubclass(OutputError, OSError)
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.0, 0.0, "1", None, True, [1.0]])
+def test_a_number_that_is_none(value: object) -> None:
+    with pytest.raises(ArgumentError, match=r"Argument `r` must be a positive, finite number in Ohm, but it is "):
+        check_number("r", value, "Ohm")
+    if value == 0.0:
+        check_number("r", value, "Ohm", may_vanish=True)
+    for good in (1, 1.5, np.float32(2.0), np.int64(3)):
+        check_number("r", good, "Ohm")
+    assert is_whole(np.int64(2), 2)
+    assert not is_whole(value, 0)
+
+
 def test_references_are_complete() -> None:
     for key, item in references().items():
         assert item.key == key
@@ -128,3 +195,22 @@ def test_explain_is_one_line_that_names_field_value_and_fault() -> None:
     assert "\n" not in text
     assert text.startswith("Point 'p': `x` is 'far': ")
     assert text.endswith("; and 1 more.")
+
+
+class Line(Spec):
+    start: Point
+    end: Point
+
+
+def test_explain_shows_no_tables() -> None:
+    with pytest.raises(ValidationError) as caught:
+        Line.model_validate({"start": {"y": 1}, "end": {"x": {"a": 1}, "y\ny": 2}})
+    text = explain(caught.value, subject="Line")
+    assert text.startswith("Line: `start.x` is missing; `end.x`: ")
+    assert text.endswith("; `end.y y` is not a known field; check its spelling.")
+    with pytest.raises(ValidationError) as caught:
+        Line.model_validate({"start": 3.0, "end": {"x": "far " * 50}})
+    text = explain(caught.value, subject="Line")
+    assert "`start` is 3.0: must be a table" in text
+    assert "`end.x` is 'far far" in text
+    assert len(text) < 250

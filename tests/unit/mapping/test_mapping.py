@@ -13,12 +13,14 @@ from ferrogen.array.programming import IdealProgramming
 from ferrogen.chip.chip import Chip
 from ferrogen.chip.point import OperatingPoint
 from ferrogen.chip.spec import ChipSpec
+from ferrogen.circuit.converters import ADC, IdealADC
 from ferrogen.circuit.periphery import Periphery
 from ferrogen.core.errors import ArgumentError, CapacityError
 from ferrogen.device.card import DeviceCard, load_card
 from ferrogen.mapping.budget import error_budget
 from ferrogen.mapping.coding import code_weights
 from ferrogen.mapping.layer import map_linear
+from ferrogen.mapping.ranges import least_error_range
 
 POINT = OperatingPoint()
 WINDOW = ConductanceWindow(1e-9, 17e-9)
@@ -140,6 +142,19 @@ def test_too_small_a_chip_is_refused_with_the_number_needed() -> None:
     chip = Chip("hzo-mfis-nor", spec=ChipSpec(rows=16, columns=8, tiles=3))
     with pytest.raises(CapacityError, match=r"6 tiles of 16 x 8 are needed.*3 of 3 left.*at least 6"):
         map_linear(chip, np.ones((10, 20)), np.zeros(10))
+
+
+def test_converter_ranges_trade_clipping_for_finer_steps() -> None:
+    values = torch.from_numpy(np.random.default_rng(0).standard_normal((256, 100)).astype(np.float32))
+    largest = float(values.abs().max())
+
+    def error(scale: float) -> float:
+        return float((ADC(6).quantise(values, scale) - values).square().mean())
+
+    chosen = least_error_range(values, ADC(6).quantise)
+    assert chosen < 0.9 * largest
+    assert error(chosen) < 0.8 * error(1.05 * largest)
+    assert least_error_range(values, IdealADC().quantise) == pytest.approx(1.05 * largest)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

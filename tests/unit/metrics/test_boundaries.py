@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from ferrogen.core.errors import ArgumentError
+from ferrogen.core.errors import ArgumentError, DataFileError
 from ferrogen.metrics.checks import check_images, check_matrix, check_probabilities
 from ferrogen.metrics.classes import class_entropy, class_histogram, classifier_confidence, diversity
 from ferrogen.metrics.frechet import frechet_distance
@@ -21,6 +22,7 @@ from ferrogen.metrics.manifold import density_coverage, precision_recall
 from ferrogen.metrics.nearest import nearest_training_distance
 from ferrogen.metrics.randomness import latent_statistics
 from ferrogen.metrics.score import Score
+from ferrogen.metrics.tensor_file import check_size
 
 _VALUES = st.sampled_from([0.0, 1.0, 0.25, 0.5, -3.0, 1e6, 300.0, math.nan, math.inf])
 _SHAPES = hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=6)
@@ -168,3 +170,19 @@ def test_matrix_and_probability_messages() -> None:
     with pytest.raises(ArgumentError, match=r"`p`.*Apply a softmax"):
         check_probabilities("p", [[0.7, 0.7]])
     assert check_matrix("f", np.zeros((2, 4), dtype=np.float32)).dtype == np.float64
+
+
+def test_a_weight_file_that_is_none_is_refused_once(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "empty").touch()
+    for name, end in (
+        ("absent", "does not exist. Check the path."),
+        ("folder", "is not a file. Give the path of a regular file."),
+        ("empty", "has 0 bytes; between 1 and 10 are expected. Is it the right file?"),
+    ):
+        with pytest.raises(DataFileError) as caught:
+            check_size(tmp_path / name, what="Weights", limit=10)
+        assert str(caught.value) == f"Weights '{tmp_path / name}' {end}"
+    for strange in ("x" * 5000, "a\0b"):
+        with pytest.raises(DataFileError, match="cannot be read"):
+            check_size(tmp_path / strange, what="Weights", limit=10)

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import typer
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 from typer.testing import CliRunner, Result
 
@@ -19,7 +21,8 @@ from ferrogen.device.rtn.closed_form import sampled_lorentzian
 from ferrogen.device.rtn.traces import occupancy_traces
 from ferrogen.report import characterise as module
 from ferrogen.report.characterise import characterise_card
-from ferrogen.report.junction import binned_welch, draw_junction, relative_trace, spectrum, window_averages
+from ferrogen.report.junction import Spectrum, binned_welch, draw_junction, relative_trace, spectrum, window_averages
+from ferrogen.report.junction_panels import draw_spectra
 
 CARD = "hzo-mfis-nor"
 PANELS = ("averaging", "currents", "spectra", "traces", "trap_times")
@@ -222,3 +225,15 @@ def test_a_failure_half_way_leaves_the_folder_as_it_was(tmp_path: Path, monkeypa
         characterise_card(CARD, tmp_path, cells=10)
     assert [item.name for item in tmp_path.iterdir()] == ["currents.png"]
     assert (tmp_path / "currents.png").read_text() == "old"
+
+
+def test_the_caption_of_the_spectra_speaks_of_its_own_trace() -> None:
+    junction = draw_junction(load_card(CARD), 1, 300.0, 50)
+    seen = spectrum(junction, junction.high, ensemble=False, address=1)
+    silent = Spectrum(junction.low, seen.frequency, np.full_like(seen.sampled, np.nan), seen.closed_form)
+    for cell, says in (((seen, silent), True), ((seen, seen), False)):
+        figure = Figure()
+        draw_spectra(figure, junction, cell, (seen,), (seen.frequency, seen.closed_form))
+        words = " ".join(" ".join(text.get_text() for text in figure.findobj(Text)).split())
+        told = "At 0.1 V none of the cell's traps switched in this trace, which is not that of panel b."
+        assert (told in words) == says
