@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from ferrogen.core.constants import BOLTZMANN_EV
 from ferrogen.core.errors import CardError
-from ferrogen.device.card import DeviceCard, Parameter
+from ferrogen.device.card import DeviceCard
+from ferrogen.device.parameter import Parameter
 
 REFERENCE_TEMPERATURE = 300.0
 """Temperature [K] at which a card states its time constants."""

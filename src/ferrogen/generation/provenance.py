@@ -7,7 +7,6 @@ from dataclasses import asdict, fields
 from importlib.metadata import version
 from typing import Any
 
-import ferrogen
 from ferrogen.core.references import references
 from ferrogen.generation.generator import ChipGenerator
 
@@ -23,7 +22,7 @@ def provenance(generator: ChipGenerator, images: int) -> dict[str, Any]:
     card = chip.device
     converged = [tile.state.converged.mean() for tile in chip.tiles.values()]
     return {
-        "ferrogen": ferrogen.__version__,
+        "ferrogen": version("ferrogen"),
         "versions": {
             "python": platform.python_version(),
             **{name: version(name) for name in ("numpy", "numba", "scipy", "torch")},

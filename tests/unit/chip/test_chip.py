@@ -220,7 +220,7 @@ def test_usage_is_counted(make: Make, inputs: torch.Tensor) -> None:
 def test_capacity(make: Make) -> None:
     chip = make()
     assert chip.reserve(2) == [2, 3]
-    with pytest.raises(CapacityError, match="3 tiles of 16 x 12 are needed, but the chip has 0 of 4 left.*at least 7"):
+    with pytest.raises(CapacityError, match=r"3 tiles of 16 x 12 are needed, but the chip has 0 of 4 left.*at least 7"):
         chip.reserve(3)
 
 

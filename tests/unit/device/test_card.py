@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from ferrogen.array.levels import conductance_window
 from ferrogen.core.errors import ArgumentError, CardError, DataFileError, FerrogenError, ValidityError
-from ferrogen.device.card import DeviceCard, Parameter, card_names, load_card
+from ferrogen.device.card import DeviceCard, card_names, load_card
+from ferrogen.device.parameter import Parameter
 from ferrogen.device.traps import draw_traps
 
 Raw = Callable[[], dict[str, Any]]
