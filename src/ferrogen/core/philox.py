@@ -47,11 +47,11 @@ def open_uniform(bits: np.uint64) -> float:
 
 
 @njit(cache=True, nogil=True)
-def _fill_normals(key: np.uint64, rows: NDArray[np.int64], first: int, out: NDArray[np.float32]) -> None:
+def _fill_normals(key: np.uint64, rows: NDArray[np.int64], out: NDArray[np.float32]) -> None:
     for r in range(rows.shape[0]):
         row = np.uint64(rows[r])
         for pair in range((out.shape[1] + 1) // 2):
-            a, b = philox(key, row, np.uint64(first + pair))
+            a, b = philox(key, row, np.uint64(pair))
             radius = math.sqrt(-2.0 * math.log(open_uniform(a)))
             angle = 2.0 * math.pi * open_uniform(b)
             out[r, 2 * pair] = radius * math.cos(angle)
@@ -71,5 +71,5 @@ def addressed_normals(key: np.uint64, rows: NDArray[np.int64], columns: int) -> 
         float32 array of shape ``(rows, columns)`` (Box-Muller from 52-bit uniforms).
     """
     out = np.empty((rows.shape[0], columns), dtype=np.float32)
-    _fill_normals(key, np.ascontiguousarray(rows, dtype=np.int64), 0, out)
+    _fill_normals(key, np.ascontiguousarray(rows, dtype=np.int64), out)
     return out

@@ -20,6 +20,8 @@ from ferrogen.metrics.inception import InceptionNetwork
 from ferrogen.metrics.nearest import find_nearest
 from ferrogen.metrics.score import Score
 
+_SEARCHED = 1000  # images among which the figure's nearest pairs are looked for; the scores search all
+
 Stage = Callable[[str, float], None]
 """Called with what is being done and the finished fraction of the whole."""
 
@@ -34,7 +36,7 @@ class Evaluation:
         chip_latents: float32 decoder, the chip's latents.
         latents: statistics of the chip's latents.
         frechet_ratio: Frechet distance of ``chip`` over that of ``ideal``.
-        nearest_pairs: generated images closest to a training image, and those training images, ``(2, k, 28, 28)``.
+        nearest_pairs: of the first thousand images those closest to a training image, and these, ``(2, k, 28, 28)``.
         record: provenance and all scores, ready for JSON.
     """
 
@@ -108,7 +110,7 @@ def evaluate(
     with_latents = evaluate_images(generator.decode_ideally(latents), alone, seed=generator.chip.seed)
     statistics = latent_scores(latents, generator.chip.seed)
     report("nearest training images", 0.96)
-    distances, nearest = find_nearest(images[:1000], train, lambda _done: None)
+    distances, nearest = find_nearest(images[:_SEARCHED], train, lambda _done: None)
     closest = np.argsort(distances)[:16]
     ratio = _ratio(chip["frechet_distance"], ideal["frechet_distance"])
     record = provenance(generator, count)
