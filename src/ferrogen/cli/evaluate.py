@@ -36,7 +36,8 @@ def evaluate(
 ) -> None:
     """Score a chip: Frechet distance beside the ideal model's, latents, effective bits of a product, no copying.
 
-    Writes evaluation.json, nearest.png (of the first 1000 images those closest to a training image), budget.png and budget.csv.
+    Writes evaluation.json, nearest.png (of the first 1000 images those closest to a training
+    image), budget.png and budget.csv.
     """
     options.check_output(out)
     from ferrogen.chip.chip import Chip
