@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from timing import paired, row, write_results
 
 from ferrogen.core.streams import Purpose, Streams
-from ferrogen.device.rtn.traces import occupancy_traces
+from ferrogen.device.noise.rtn.traces import occupancy_traces
 
 LEAVE_ZERO, LEAVE_ONE = 1 / 100, 1 / 50
 MOVES = LEAVE_ZERO + LEAVE_ONE

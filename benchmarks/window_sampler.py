@@ -22,8 +22,8 @@ from timing import paired, row, write_results
 
 from ferrogen.core.distributions import exponential, seed_local, seed_object, uniform
 from ferrogen.core.streams import Purpose, Streams
-from ferrogen.device.rtn.closed_form import averaging_factor
-from ferrogen.device.rtn.windows import window_sums
+from ferrogen.device.noise.rtn.closed_form import averaging_factor
+from ferrogen.device.noise.rtn.windows import window_sums
 
 OCCUPANCY = 0.3
 EVENTS = (0.1, 1.0, 10.0, 100.0, 1000.0)

@@ -4,8 +4,8 @@ import numpy as np
 
 from ferrogen.core.streams import Purpose, Streams
 from ferrogen.device.card import load_card
-from ferrogen.device.rtn.closed_form import occupancy, window_variance
-from ferrogen.device.traps import draw_traps
+from ferrogen.device.noise.rtn.closed_form import occupancy, window_variance
+from ferrogen.device.noise.traps import draw_traps
 
 card = load_card("hzo-mfis-nor")
 traps = draw_traps(card, 10_000, Streams(1).generator(Purpose.POPULATION))

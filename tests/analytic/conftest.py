@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from ferrogen.core.streams import Purpose, Streams
-from ferrogen.device.rtn.windows import window_sums
+from ferrogen.device.noise.rtn.windows import window_sums
 
 
 @pytest.fixture

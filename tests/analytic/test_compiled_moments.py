@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ferrogen.device.rtn.closed_form import scheduled_moments
-from ferrogen.device.rtn.moments import phase_moments
+from ferrogen.device.noise.rtn.closed_form import scheduled_moments
+from ferrogen.device.noise.rtn.moments import phase_moments
 
 
 def test_both_forms_agree_for_slow_and_fast_traps() -> None:

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import integrate
 
-from ferrogen.device.rtn.closed_form import (
+from ferrogen.device.noise.rtn.closed_form import (
     averaging_factor,
     difference_variance,
     scheduled_difference_moments,

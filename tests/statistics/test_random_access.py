@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from ferrogen.core.streams import Purpose, Streams
-from ferrogen.device.rtn.windows import window_sums
+from ferrogen.device.noise.rtn.windows import window_sums
 
 LOG_RATE = st.floats(-14.0, 3.5)
 PHASES = st.integers(1, 4)
@@ -102,7 +102,7 @@ def test_what_happens_does_not_depend_on_which_phases_are_observed() -> None:
     """One trap, one history: each phase's fraction is the same bit for bit, whoever else looks."""
     import numpy as np
 
-    from ferrogen.device.rtn.windows import window_sums
+    from ferrogen.device.noise.rtn.windows import window_sums
 
     generator = np.random.default_rng(8)
     to_one, to_zero = (np.exp(generator.uniform(np.log(1e-6), np.log(3e3), (400, 3))) for _ in range(2))

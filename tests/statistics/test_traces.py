@@ -13,15 +13,15 @@ from scipy import stats
 
 from ferrogen.core.errors import ArgumentError
 from ferrogen.core.streams import Purpose, Streams
-from ferrogen.device.rtn.closed_form import (
+from ferrogen.device.noise.rtn.closed_form import (
     log_uniform_spectrum,
     log_uniform_window_variance,
     lorentzian,
     occupancy,
     sampled_lorentzian,
 )
-from ferrogen.device.rtn.traces import occupancy_traces
-from ferrogen.device.rtn.windows import window_sums
+from ferrogen.device.noise.rtn.traces import occupancy_traces
+from ferrogen.device.noise.rtn.windows import window_sums
 
 KEY = Streams(11).key(Purpose.TELEGRAPH_TRACE)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from ferrogen.core.streams import Purpose, Streams
-from ferrogen.device.rtn.windows import window_sums
+from ferrogen.device.noise.rtn.windows import window_sums
 
 TRAPS = 20_000
 CASES = [(u, p) for u in (0.1, 1.0, 6.0, 15.5, 16.5, 60.0) for p in (0.1, 0.5, 0.7)]

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from ferrogen.core.errors import argument_error
 from ferrogen.device.card import DeviceCard
-from ferrogen.device.conductance import conductance
-from ferrogen.device.traps import TrapPopulation, draw_parameter, draw_traps
+from ferrogen.device.noise.traps import TrapPopulation, draw_parameter, draw_traps
+from ferrogen.device.transport.compact import conductance
 
 MOST_BLOCKED = 0.95
 """Largest share of a cell's current that all its traps together can block."""

@@ -19,7 +19,7 @@ from ferrogen.chip.tile import Tile, program_tile
 from ferrogen.core.errors import CapacityError, argument_error
 from ferrogen.core.streams import Purpose, Streams
 from ferrogen.device.card import DeviceCard, load_card
-from ferrogen.device.conductance import effective_voltage
+from ferrogen.device.transport.compact import effective_voltage
 
 
 def _check_full_scale(full_scale: float | None) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ferrogen.chip.point import OperatingPoint
 from ferrogen.circuit.periphery import Periphery
 from ferrogen.core.philox import addressed_normals
-from ferrogen.device.conductance import effective_voltage
+from ferrogen.device.transport.compact import effective_voltage
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,9 @@ from ferrogen.chip.tile import Tile
 from ferrogen.core.errors import argument_error
 from ferrogen.core.philox import addressed_normals
 from ferrogen.core.streams import Purpose
-from ferrogen.device.conductance import effective_voltage
-from ferrogen.device.rtn.closed_form import scheduled_difference_moments
-from ferrogen.device.rtn.windows import window_sums
+from ferrogen.device.noise.rtn.closed_form import scheduled_difference_moments
+from ferrogen.device.noise.rtn.windows import window_sums
+from ferrogen.device.transport.compact import effective_voltage
 
 
 @dataclass(frozen=True, slots=True)

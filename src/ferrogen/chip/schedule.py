@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ferrogen.chip.point import OperatingPoint
-from ferrogen.device.rtn.schedule import Phase, Schedule
+from ferrogen.device.noise.rtn.schedule import Phase, Schedule
 
 READ_PHASE = 3
 """Index of the phase in which products are read; it is the last of every schedule."""

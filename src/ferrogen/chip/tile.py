@@ -19,9 +19,9 @@ from ferrogen.chip.schedule import READ_PHASE, chip_schedule
 from ferrogen.chip.spec import ChipSpec
 from ferrogen.core.streams import Purpose, Streams
 from ferrogen.device.card import DeviceCard
-from ferrogen.device.rtn.moments import phase_moments
-from ferrogen.device.rtn.schedule import Schedule
-from ferrogen.device.rtn.windows import window_sums
+from ferrogen.device.noise.rtn.moments import phase_moments
+from ferrogen.device.noise.rtn.schedule import Schedule
+from ferrogen.device.noise.rtn.windows import window_sums
 
 # A trap with fewer expected moves than one in so many cycles keeps its state for a run; others are fresh in every
 # product.

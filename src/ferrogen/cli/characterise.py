@@ -20,7 +20,7 @@ def characterise(
 ) -> None:
     """Write the data sheet of one junction: currents, telegraph noise, spectra, trap times, averaging."""
     from ferrogen.core.units import parse_quantity
-    from ferrogen.device.traps import REFERENCE_TEMPERATURE
+    from ferrogen.device.noise.traps import REFERENCE_TEMPERATURE
     from ferrogen.report.characterise import characterise_card
 
     kelvin = REFERENCE_TEMPERATURE if temperature is None else parse_quantity(temperature, "K", "temperature")

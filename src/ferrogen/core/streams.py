@@ -30,6 +30,13 @@ class Purpose(IntEnum):
     CALIBRATION = 10
     TEST_PATTERN = 11
     INITIAL_WEIGHTS = 12
+    DOMAINS = 13
+    SWITCHING = 14
+    ELECTRONIC_NOISE = 15
+    MULTISTATE_TRAP = 16
+    VARIABILITY = 17
+    BREAKDOWN = 18
+    SYNTHETIC_DATA = 19
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,18 @@ from types import MappingProxyType
 
 from ferrogen.core.errors import ArgumentError
 
-# The units a value may be stored in (SI, and the two non-SI units device physics keeps: eV and %).
-_BASE_UNITS = ("V", "A", "S", "s", "K", "Ohm", "F", "J", "W", "Hz", "m", "m^2", "eV", "1/K")
+# Symbols that units are made of, in the base units below: SI, and the non-SI ones that device physics keeps.
+_SYMBOLS: Mapping[str, tuple[float, str]] = MappingProxyType(
+    {
+        **{symbol: (1.0, symbol) for symbol in ("V", "A", "S", "s", "K", "Ohm", "F", "J", "W", "Hz", "m", "eV", "C")},
+        "ohm": (1.0, "Ohm"),
+        "Ω": (1.0, "Ohm"),
+        "min": (60.0, "s"),
+        "h": (3600.0, "s"),
+        "%": (0.01, "1"),
+        "1": (1.0, "1"),
+    }
+)
 _PREFIXES: Mapping[str, float] = MappingProxyType(
     {
         "f": 1e-15,
@@ -26,6 +36,8 @@ _PREFIXES: Mapping[str, float] = MappingProxyType(
         "G": 1e9,
     }
 )
+_WITHOUT_PREFIX = ("min", "h", "%", "1")
+_FACTOR = re.compile(r"(.*?)(?:\^(-?\d)|([²³]))?")
 _NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*")
 
 
@@ -49,30 +61,66 @@ def parse_quantity(text: str | float, unit: str, name: str = "value") -> float:
             f"Argument `{name}` must be a number in {unit} or text such as '2.5 m{unit}', but it is {text!r}."
         )
     number, suffix = float(match.group(1)), match.group(2)
-    factor, offset = _conversion(suffix, unit, name, text)
-    value = number * factor + offset
+    kelvin = suffix in ("degC", "°C") and unit == "K"
+    value = number + 273.15 if kelvin else number * unit_scale(suffix, unit, name)
     if not math.isfinite(value):
         raise ArgumentError(f"Argument `{name}` must be finite, but it is {text!r}.")
     return value
 
 
-def _conversion(suffix: str, unit: str, name: str, text: str | float) -> tuple[float, float]:
+def unit_scale(suffix: str, unit: str, name: str = "unit") -> float:
+    """Return what one ``suffix`` is in ``unit``: ``unit_scale("uC/cm^2", "C/m^2")`` is 0.01.
+
+    Args:
+        suffix: products and quotients of prefixed units, e.g. ``"MV/cm"``; ``""`` means ``unit`` itself.
+        unit: the SI unit wanted.
+        name: of the argument or column, for the message.
+
+    Raises:
+        ArgumentError: ``suffix`` is no unit, or measures something else (``degC`` does, too: it has an offset).
+    """
     if suffix in ("", unit):
-        return 1.0, 0.0
-    if suffix == "%" and unit == "1":
-        return 0.01, 0.0
-    if suffix in ("degC", "°C") and unit == "K":
-        return 1.0, 273.15
-    for base in sorted(_BASE_UNITS, key=len, reverse=True):
-        prefix = suffix.removesuffix(base)
-        if prefix != suffix and prefix in _PREFIXES:
-            if base != unit or base == "1/K":
-                break
-            return _PREFIXES[prefix] ** (2 if base == "m^2" else 1), 0.0
-    raise ArgumentError(
-        f"Argument `{name}` must be given in {unit}, but {text!r} has the unit {suffix!r}."
-        f" Write for example '2.5 m{unit}' or a plain number in {unit}."
-    )
+        return 1.0
+    given, wanted = _take_apart(suffix), _take_apart(unit)
+    if given is None or wanted is None or given[1] != wanted[1]:
+        example = f"2.5 m{unit}" if unit in _SYMBOLS and unit not in _WITHOUT_PREFIX else f"2.5 {unit}"
+        raise ArgumentError(
+            f"Argument `{name}` must be given in {unit}, but it has the unit {suffix!r}."
+            f" Write for example '{example}' or a plain number in {unit}."
+        )
+    return given[0] / wanted[0]
+
+
+def _take_apart(text: str) -> tuple[float, dict[str, int]] | None:
+    """Return (factor, powers of the base units) of a unit, or None if it is none."""
+    factor, powers = 1.0, dict[str, int]()
+    for k, part in enumerate(text.replace("(", " ").replace(")", " ").split("/")):
+        for piece in re.split(r"[\s*·]+", part.strip()):
+            found = _symbol(piece)
+            if found is None:
+                return None
+            scale, symbol, power = found
+            power = -power if k else power
+            factor *= scale**power
+            if symbol != "1":
+                powers[symbol] = powers.get(symbol, 0) + power
+    return factor, {symbol: power for symbol, power in powers.items() if power}
+
+
+def _symbol(piece: str) -> tuple[float, str, int] | None:
+    match = _FACTOR.fullmatch(piece)
+    if match is None:
+        return None
+    body, power = match.group(1), int(match.group(2) or {"²": 2, "³": 3}.get(match.group(3) or "", 1))
+    if body in _SYMBOLS:
+        return *_SYMBOLS[body], power
+    if body == "cm":
+        return 0.01, "m", power
+    for symbol, (scale, base) in _SYMBOLS.items():
+        prefix = body.removesuffix(symbol)
+        if prefix != body and prefix in _PREFIXES and symbol not in _WITHOUT_PREFIX:
+            return _PREFIXES[prefix] * scale, base, power
+    return None
 
 
 def format_quantity(value: float, unit: str) -> str:
@@ -82,7 +130,7 @@ def format_quantity(value: float, unit: str) -> str:
     ('1 ms', '1e-14 m^2')
     """
     # A prefix on a squared unit is squared, too, and one on a reciprocal says the opposite: neither gets one.
-    if unit in ("1", "K", "m^2", "1/K") or value == 0.0 or not math.isfinite(value):
+    if unit in ("1", "K") or not unit.isalpha() or value == 0.0 or not math.isfinite(value):
         return f"{value:.6g}" if unit == "1" else f"{value:.6g} {unit}"
     for prefix in ("G", "M", "k", "", "m", "u", "n", "p", "f"):
         scaled = value / _PREFIXES[prefix]

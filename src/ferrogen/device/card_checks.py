@@ -1,4 +1,4 @@
-"""What a device card must satisfy: units, ranges, spreads that the code draws, parameters that fit each other.
+"""What a device card must satisfy as a whole: parameters that fit each other (each alone: :mod:`.parameter`).
 
 Every refusal is a ``ValueError`` with one sentence; :func:`ferrogen.device.card.load_card` adds the card's name.
 """
@@ -6,69 +6,14 @@ Every refusal is a ``ValueError`` with one sentence; :func:`ferrogen.device.card
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ferrogen.core.units import format_quantity
-from ferrogen.device.parameter import Distribution, Parameter, SpreadKind
+from ferrogen.device.parameter import VALIDITY_RANGES, Parameter, allowed_for
 
 if TYPE_CHECKING:
     from ferrogen.device.card import DeviceCard
 
-# The unit each parameter of a card must be given in, where it is not a pure number.
-_OWN_UNITS = {
-    "cell_area": "m^2",
-    "ferroelectric_thickness": "m",
-    "interlayer_thickness": "m",
-    "on_conductance": "S",
-    "off_conductance": "S",
-    "characteristic_voltage": "V",
-    "trap_time_constant": "s",
-    "trap_level": "eV",
-    "trap_depth": "m",
-    "trap_relaxation_energy": "eV",
-}
-
-# What each parameter may be, in its unit: wide enough for any junction, narrow enough to catch a slipped exponent.
-_RANGES = {
-    "cell_area": (1e-17, 1e-10),
-    "ferroelectric_thickness": (1e-10, 1e-6),
-    "ferroelectric_permittivity": (1.0, 1e4),
-    "interlayer_thickness": (0.0, 1e-6),
-    "interlayer_permittivity": (1.0, 1e4),
-    "on_conductance": (1e-15, 1e-2),
-    "off_conductance": (1e-15, 1e-2),
-    "characteristic_voltage": (0.02, 10.0),
-    "traps_per_cell": (0.0, 2e5),
-    "trap_time_constant": (1e-12, 1e15),
-    "trap_level": (-5.0, 5.0),
-    "trap_depth": (1e-12, 1e-6),
-    "trap_relaxation_energy": (0.1, 5.0),
-    "trap_amplitude": (0.0, 0.9),
-    "trap_amplitude_limit": (1e-9, 0.9),
-    "off_state_amplitude_factor": (0.1, 100.0),
-    "switching_noise": (0.0, 0.5),
-    "programmable_levels": (2.0, 65536.0),
-}
-# The ranges of validity may lie in these: beyond them the formulas overflow, or mean nothing.
-_VALIDITY_RANGES = {
-    "read_voltage": (0.0, 10.0, "V"),
-    "temperature": (77.0, 1000.0, "K"),
-    "read_time": (1e-12, 1e6, "s"),
-}
-
-# The spreads that the code draws; every other one would be ignored in silence.
-_SPREADS: Mapping[str, tuple[tuple[SpreadKind, Distribution], ...]] = {
-    "on_conductance": (("d2d", "lognormal"),),
-    "off_conductance": (("d2d", "lognormal"),),
-    "traps_per_cell": (("d2d", "poisson"),),
-    "trap_time_constant": (("trap", "loguniform"),),
-    "trap_level": (("trap", "uniform"), ("trap", "normal")),
-    "trap_depth": (("trap", "normal"), ("trap", "uniform")),
-    "trap_relaxation_energy": (("trap", "uniform"), ("trap", "normal")),
-    "trap_amplitude": (("trap", "lognormal"),),
-    "switching_noise": (("c2c", "normal"),),
-}
 _WINDOW_SIGMAS = 3.0
 _REFERENCE_AREA = 1e-14  # m^2, to which the number of traps refers
 _MOST_TRAPS = 200.0  # a cell: what memory allows
@@ -80,8 +25,6 @@ def check_card(card: DeviceCard) -> None:
     Raises:
         ValueError: one sentence that names the parameter, its value and what it must be.
     """
-    for name, item in card.parameters.items():
-        _check_parameter(name, item)
     _check_junction(card)
     _check_traps(card)
     _check_validity(card)
@@ -130,7 +73,7 @@ def _check_traps(card: DeviceCard) -> None:
         )
     time = card.trap_time_constant
     if time.spread is not None and time.spread.low is not None and time.spread.high is not None:
-        low, high = _RANGES["trap_time_constant"]
+        low, high = _span(card, "trap_time_constant")
         if not low <= time.spread.low <= time.value <= time.spread.high <= high:
             raise ValueError(
                 f"`trap_time_constant` must lie within its spread, and that within {low:g} s and {high:g} s, but it"
@@ -143,7 +86,7 @@ def _check_energies(card: DeviceCard) -> None:
     """Hold the traps' energies to where the multiphonon formula holds: |E_T - q V x| below the relaxation."""
     relaxation, level = card.trap_relaxation_energy, card.trap_level
     least, most = relaxation.value - relaxation.reach, relaxation.value + relaxation.reach
-    low, high = _RANGES["trap_relaxation_energy"]
+    low, high = _span(card, "trap_relaxation_energy")
     if not low <= least <= most <= high:
         raise ValueError(
             f"`trap_relaxation_energy` must lie between {low:g} eV and {high:g} eV with all of its spread, but it"
@@ -167,11 +110,16 @@ def _check_energies(card: DeviceCard) -> None:
 
 
 def _check_validity(card: DeviceCard) -> None:
-    for quantity, (least, most, unit) in _VALIDITY_RANGES.items():
+    for quantity, (least, most, unit) in VALIDITY_RANGES.items():
         own = {
             f"{name}.valid": item.valid[quantity] for name, item in card.parameters.items() if quantity in item.valid
         }
-        for name, (low, high) in {"validity": getattr(card.validity, quantity), **own}.items():
+        whole = getattr(card.validity, quantity)
+        if whole is None:
+            if own:
+                raise ValueError(f"`validity.{quantity}` is missing, but `{next(iter(own))}` narrows it")
+            continue
+        for name, (low, high) in {"validity": whole, **own}.items():
             if not least <= low < high <= most:
                 raise ValueError(
                     f"`{name}.{quantity}` must rise and lie within {least:g} {unit} and {most:g} {unit},"
@@ -185,7 +133,7 @@ def _check_validity(card: DeviceCard) -> None:
         ("default_multiply_voltage", "read_voltage"),
         ("default_sampling_time", "read_time"),
     ):
-        (low, high), unit = card.range_of(quantity), _VALIDITY_RANGES[quantity][2]
+        (low, high), unit = card.range_of(quantity), VALIDITY_RANGES[quantity][2]
         if not low <= getattr(card, name) <= high:
             raise ValueError(
                 f"`{name}` must lie between {low:g} {unit} and {high:g} {unit}, where the card holds"
@@ -198,35 +146,10 @@ def _check_validity(card: DeviceCard) -> None:
         )
 
 
-def _check_parameter(name: str, item: Parameter) -> None:
-    unit = _OWN_UNITS.get(name, "1")
-    if item.unit != unit:
-        raise ValueError(f"`{name}` must be in {unit}, not {item.unit}")
-    low, high = _RANGES[name]
-    if item.value < 0.0 <= low or item.value == 0.0 < low:
-        raise ValueError(f"`{name}` must {'be positive' if low else 'not be negative'}, but it is {_of(item)}")
-    if not low <= item.value <= high:
-        raise ValueError(
-            f"`{name}` must lie between {f'{low:g} {unit}'.removesuffix(' 1')} and"
-            f" {f'{high:g} {unit}'.removesuffix(' 1')}, but it is {_of(item)}"
-        )
-    allowed = _SPREADS.get(name, ())
-    choice = " or ".join(_spread_text(*pair) for pair in allowed)
-    if item.spread is None:
-        if name == "traps_per_cell":  # always drawn so: a card that does not say it would mislead
-            raise ValueError(f"`{name}.spread` is missing; it must be {choice}")
-    elif not allowed:
-        raise ValueError(f"`{name}` has the spread {item.spread}, but must have none: it is the same in all cells")
-    elif (item.spread.kind, item.spread.distribution) not in allowed:
-        raise ValueError(f"`{name}` has the spread {item.spread}, but it must be {choice}")
-    unknown = sorted(set(item.valid) - set(_VALIDITY_RANGES))
-    if unknown:
-        raise ValueError(f"`{name}.valid` has no '{unknown[0]}'; it may have {', '.join(_VALIDITY_RANGES)}")
+def _span(card: DeviceCard, name: str) -> tuple[float, float]:
+    allowed = allowed_for(type(card), name)
+    return allowed.low, allowed.high
 
 
 def _of(item: Parameter) -> str:
     return format_quantity(item.value, item.unit)
-
-
-def _spread_text(kind: str, distribution: str) -> str:
-    return f"'{kind} {distribution}'"

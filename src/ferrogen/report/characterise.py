@@ -12,8 +12,8 @@ import numpy as np
 from ferrogen import __version__
 from ferrogen.core.files import output_folder, write_json
 from ferrogen.device.card import DeviceCard, load_card
-from ferrogen.device.rtn.closed_form import log_uniform_spectrum, occupancy
-from ferrogen.device.traps import REFERENCE_TEMPERATURE
+from ferrogen.device.noise.rtn.closed_form import log_uniform_spectrum, occupancy
+from ferrogen.device.noise.traps import REFERENCE_TEMPERATURE
 from ferrogen.report import junction_panels as panels
 from ferrogen.report.junction import (
     Array,

@@ -16,9 +16,9 @@ from ferrogen.array.population import CellPopulation, draw_population
 from ferrogen.core.errors import CardError, argument_error
 from ferrogen.core.streams import Purpose, Streams
 from ferrogen.device.card import DeviceCard
-from ferrogen.device.conductance import read_current
-from ferrogen.device.rtn.closed_form import averaging_factor, occupancy, sampled_lorentzian, window_variance
-from ferrogen.device.rtn.traces import occupancy_traces
+from ferrogen.device.noise.rtn.closed_form import averaging_factor, occupancy, sampled_lorentzian, window_variance
+from ferrogen.device.noise.rtn.traces import occupancy_traces
+from ferrogen.device.transport.compact import read_current
 
 SPAN_WINDOWS: Final = 1000
 """A trace shows this many sampling times."""

@@ -21,8 +21,8 @@ from ferrogen.circuit.converters import DAC
 from ferrogen.circuit.periphery import Periphery
 from ferrogen.core.errors import ArgumentError, CapacityError, CardError, ValidityError
 from ferrogen.core.streams import Purpose
-from ferrogen.device.conductance import effective_voltage
-from ferrogen.device.rtn.closed_form import scheduled_moments
+from ferrogen.device.noise.rtn.closed_form import scheduled_moments
+from ferrogen.device.transport.compact import effective_voltage
 
 ROWS, COLUMNS = 16, 12
 POINT = OperatingPoint()

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from ferrogen.core.errors import ArgumentError
 from ferrogen.core.units import format_quantity, parse_quantity
 
-UNITS = ("1", "V", "A", "S", "s", "K", "Ohm", "F", "J", "W", "Hz", "m", "m^2", "eV", "1/K")
+UNITS = (
+    "1", "V", "A", "S", "s", "K", "Ohm", "F", "J", "W", "Hz", "m", "m^2", "eV", "1/K", "V/m", "C/m^2", "1/m^3", "A/m^2",
+)  # fmt: skip
 SIZES = st.floats(1e-20, 1e12) | st.floats(-1e12, -1e-20) | st.just(0.0)
 
 
@@ -40,6 +42,14 @@ def test_one_to_three_digits_before_the_point(value: float, unit: str) -> None:
         ("0.3 eV", "eV", 0.3),
         ("300 meV", "eV", 0.3),
         (2, "V", 2.0),
+        ("1.5 MV/cm", "V/m", 1.5e8),
+        ("25 uC/cm^2", "C/m^2", 0.25),
+        ("41 uA/cm²", "A/m^2", 0.41),
+        ("1e19 1/cm^3", "1/m^3", 1e25),
+        ("2 h", "s", 7200.0),
+        ("30 min", "s", 1800.0),
+        ("2 A^2 s", "A^2*s", 2.0),
+        ("3 kohm", "Ohm", 3000.0),
         ("  -7 ", "V", -7.0),
     ],
 )
@@ -73,7 +83,8 @@ def test_nonsense_is_refused(text: str | float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "unit"), [("1 s", "V"), ("1 mA", "S"), ("1 m", "m^2"), ("1 K", "1"), ("3 m/K", "1/K")]
+    ("text", "unit"),
+    [("1 s", "V"), ("1 mA", "S"), ("1 m", "m^2"), ("1 K", "1"), ("3 m/K", "1/K"), ("1 MV/cm^2", "V/m"), ("1 kh", "s")],
 )
 def test_a_wrong_unit_is_named(text: str, unit: str) -> None:
     with pytest.raises(ArgumentError, match=r"must be given in .* has the unit"):

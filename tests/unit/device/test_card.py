@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from ferrogen.array.levels import conductance_window
 from ferrogen.core.errors import ArgumentError, CardError, DataFileError, FerrogenError, ValidityError
 from ferrogen.device.card import DeviceCard, card_names, load_card
+from ferrogen.device.noise.traps import draw_traps
 from ferrogen.device.parameter import Parameter
-from ferrogen.device.traps import draw_traps
 
 Raw = Callable[[], dict[str, Any]]
 TEXT = (resources.files("ferrogen.device") / "cards" / "hzo-mfis-nor.toml").read_bytes()

@@ -11,10 +11,10 @@ from scipy import stats
 from ferrogen.core.constants import BOLTZMANN_EV
 from ferrogen.core.errors import CardError
 from ferrogen.device.card import DeviceCard
-from ferrogen.device.conductance import conductance, effective_voltage, read_current
+from ferrogen.device.noise.rtn.closed_form import occupancy, window_variance
+from ferrogen.device.noise.traps import REFERENCE_TEMPERATURE, draw_parameter, draw_traps, stack_thickness
 from ferrogen.device.parameter import Parameter
-from ferrogen.device.rtn.closed_form import occupancy, window_variance
-from ferrogen.device.traps import REFERENCE_TEMPERATURE, draw_parameter, draw_traps, stack_thickness
+from ferrogen.device.transport.compact import conductance, effective_voltage, read_current
 
 
 def _changed(card: DeviceCard, name: str, **fields: object) -> DeviceCard:

@@ -17,8 +17,8 @@ from ferrogen.cli.characterise import characterise
 from ferrogen.core.errors import ArgumentError, CardError, OutputError, ValidityError
 from ferrogen.core.streams import Purpose, Streams
 from ferrogen.device.card import DeviceCard, load_card
-from ferrogen.device.rtn.closed_form import sampled_lorentzian
-from ferrogen.device.rtn.traces import occupancy_traces
+from ferrogen.device.noise.rtn.closed_form import sampled_lorentzian
+from ferrogen.device.noise.rtn.traces import occupancy_traces
 from ferrogen.report import characterise as module
 from ferrogen.report.characterise import characterise_card
 from ferrogen.report.junction import Spectrum, binned_welch, draw_junction, relative_trace, spectrum, window_averages

@@ -13,7 +13,7 @@ from ferrogen.chip.spec import ChipSpec
 from ferrogen.circuit.periphery import Periphery
 from ferrogen.core.errors import ArgumentError, CapacityError, SilentCellsError, ValidityError
 from ferrogen.device.card import load_card
-from ferrogen.device.rtn.windows import window_sums
+from ferrogen.device.noise.rtn.windows import window_sums
 from ferrogen.sampler.latents import LatentSampler, SamplerSpec
 
 POINT = OperatingPoint()

@@ -1,6 +1,6 @@
 """The moments of one phase of a schedule for millions of traps: :func:`scheduled_moments` as one compiled pass.
 
-:func:`ferrogen.device.rtn.closed_form.scheduled_moments` is the readable form; a test holds the two together.
+:func:`ferrogen.device.noise.rtn.closed_form.scheduled_moments` is the readable form; a test holds the two together.
 """
 
 from __future__ import annotations

@@ -5,12 +5,12 @@ L = a + b: each point sets the state to 1 with probability a / L, whatever it wa
 points in a window are independent, n1 ~ Poisson(a T) and n0 ~ Poisson(b T); given them and the state s at the start,
 the occupied fraction is Beta(n1 + s, n0 + 1 - s); and the state at the end is 1 with probability n1 / (n1 + n0).
 
-Time is a periodic schedule (:class:`ferrogen.device.rtn.schedule.Schedule`): a cycle of phases with their own voltage,
-some of them observed. What happens in a cycle is a function of (key, trap, cycle) and of the state carried into it,
-and that state is the outcome of the last point before, found by looking back. So any cycle of any trap can be computed
-on its own, and the trap has been on the schedule for ever: no start-up.
+Time is a periodic schedule (:class:`ferrogen.device.noise.rtn.schedule.Schedule`): a cycle of phases with their own
+voltage, some of them observed. What happens in a cycle is a function of (key, trap, cycle) and of the state carried
+into it, and that state is the outcome of the last point before, found by looking back. So any cycle of any trap can be
+computed on its own, and the trap has been on the schedule for ever: no start-up.
 
-Two ways, the cheaper for each trap (:mod:`ferrogen.device.rtn.kernel`):
+Two ways, the cheaper for each trap (:mod:`ferrogen.device.noise.rtn.kernel`):
 
 * *counted*, for many points a cycle: n1, n0 and the last outcome are drawn for every phase, then the fractions.
 * *followed*, for few: cycles are grouped in blocks, as long as the trap is slow, so that looking back costs a block or
@@ -26,7 +26,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from ferrogen.device.rtn.kernel import accumulate
+from ferrogen.device.noise.rtn.kernel import accumulate
 
 
 def window_sums(

@@ -1,6 +1,6 @@
 """The compiled loops of the window sampler: following a trap switch by switch, or counting its points.
 
-Why this is exact, and how a cycle is reached without its past, is told in :mod:`ferrogen.device.rtn.windows`.
+Why this is exact, and how a cycle is reached without its past, is told in :mod:`ferrogen.device.noise.rtn.windows`.
 """
 
 from __future__ import annotations
