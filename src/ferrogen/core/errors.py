@@ -38,6 +38,10 @@ class InterruptionError(FerrogenError):
     """The user stopped a run that can continue later; the command line exits with 130."""
 
 
+class ContractError(FerrogenError):
+    """A device model or card that somebody else wrote breaks a promise that ferrogen relies on."""
+
+
 class CapacityError(FerrogenError):
     """The chip has too few tiles, rows or columns for what was asked of it."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import tomllib
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar, get_args
 
@@ -30,6 +29,7 @@ from ferrogen.device.parameter import (
 )
 from ferrogen.device.polarization.spec import HysteresisSpec, SwitchingSpec
 from ferrogen.device.programming.spec import ProgrammingSpec
+from ferrogen.device.registry import card_files
 from ferrogen.device.reliability.spec import ReliabilitySpec
 from ferrogen.device.transport.spec import TransportSpec
 from ferrogen.device.variability.spec import VariabilitySpec
@@ -52,6 +52,7 @@ class DeviceCard(Section):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     title: str
     description: str
+    model: str = Field(default="domain-ensemble", pattern=r"^[a-z0-9][a-z0-9-]*$")
     validity: Validity
     default_sample_voltage: float
     default_multiply_voltage: float
@@ -198,9 +199,8 @@ def _cards_with(title: str) -> list[str]:
 
 
 def card_names() -> list[str]:
-    """Return the names of the cards that come with ferrogen."""
-    folder = resources.files("ferrogen.device") / "cards"
-    return sorted(item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml"))
+    """Return the names of the cards that come with ferrogen or with another installed package."""
+    return sorted(card_files())
 
 
 def load_card(name: str | Path) -> DeviceCard:
@@ -213,13 +213,14 @@ def load_card(name: str | Path) -> DeviceCard:
         CardError: unknown name, missing file, not TOML, or a parameter that is absent or malformed.
     """
     text = str(name)
-    if text in card_names():
-        raw = (resources.files("ferrogen.device") / "cards" / f"{text}.toml").read_bytes()
+    installed = card_files()
+    if text in installed:
+        raw = installed[text]().read_bytes()
     elif text.endswith(".toml"):
         raw = read_bytes(Path(name), what="Device card", limit=_CARD_LIMIT)
     else:
         raise CardError(
-            f"There is no device card '{text}'. Shipped cards: {', '.join(card_names())};"
+            f"There is no device card '{text}'. Known cards: {', '.join(sorted(installed))};"
             " or give the path of a .toml file."
         )
     try:

@@ -150,7 +150,7 @@ def test_a_unit_that_is_not_the_parameters_own(tmp_path: Path, raw_card: Raw) ->
 
 
 def test_unknown_fields_names_and_files(tmp_path: Path, raw_card: Raw) -> None:
-    with pytest.raises(CardError, match="Shipped cards: hzo-mfis-nor"):
+    with pytest.raises(CardError, match="Known cards: hzo-mfis-nor"):
         load_card("unobtainium")
     with pytest.raises(DataFileError, match="does not exist"):
         load_card(tmp_path / "none.toml")
