@@ -10,3 +10,12 @@ BOLTZMANN: Final = 1.380649e-23
 
 BOLTZMANN_EV: Final = BOLTZMANN / ELEMENTARY_CHARGE
 """Boltzmann constant in electronvolt per kelvin (exact)."""
+
+PLANCK: Final = 6.62607015e-34
+"""Planck constant in joule second (exact)."""
+
+ELECTRON_MASS: Final = 9.1093837139e-31
+"""Electron mass in kilogram."""
+
+VACUUM_PERMITTIVITY: Final = 8.8541878188e-12
+"""Electric constant in farad per metre."""

@@ -34,6 +34,10 @@ def test_constants_are_codata() -> None:
     assert codata.e == constants.ELEMENTARY_CHARGE
     assert codata.k == constants.BOLTZMANN
     assert pytest.approx(codata.value("Boltzmann constant in eV/K"), rel=1e-9) == constants.BOLTZMANN_EV
+    assert codata.h == constants.PLANCK
+    # Measured ones: scipy's CODATA year may be another.
+    assert pytest.approx(codata.m_e, rel=1e-8) == constants.ELECTRON_MASS
+    assert pytest.approx(codata.epsilon_0, rel=1e-8) == constants.VACUUM_PERMITTIVITY
 
 
 def test_an_atomic_file_is_whole_or_not_there(tmp_path: Path) -> None:
