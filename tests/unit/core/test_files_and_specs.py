@@ -34,6 +34,7 @@ def test_constants_are_codata() -> None:
     assert codata.e == constants.ELEMENTARY_CHARGE
     assert codata.k == constants.BOLTZMANN
     assert pytest.approx(codata.value("Boltzmann constant in eV/K"), rel=1e-9) == constants.BOLTZMANN_EV
+    assert pytest.approx(codata.hbar, rel=1e-15) == constants.REDUCED_PLANCK
     assert codata.h == constants.PLANCK
     # Measured ones: scipy's CODATA year may be another.
     assert pytest.approx(codata.m_e, rel=1e-8) == constants.ELECTRON_MASS

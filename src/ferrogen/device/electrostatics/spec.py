@@ -14,10 +14,20 @@ class InterfaceSpec(Section):
         built_in_voltage: subtracted from the applied one [V].
         compensated_share: of the polarisation that interface charge compensates in equilibrium [1].
         compensation_time: of that charge [s]; log-uniform from site to site.
-        substrate_doping: of a semiconductor electrode [1/m^3]; absent for a metal one.
+        top_screening_length: effective one of the top electrode, Thomas-Fermi length over the electrode's background
+            permittivity [m]; absent for a perfect metal.
+        bottom_screening_length: likewise of the bottom electrode [m].
+        dead_layer_thickness: of a non-ferroelectric layer between top electrode and ferroelectric [m].
+        dead_layer_permittivity: of that layer [1].
+        substrate_doping: of a silicon bottom electrode: donors minus acceptors [1/m^3], negative for p-type; absent
+            for a metal.
     """
 
     built_in_voltage: Annotated[Parameter, Allowed("V", -5.0, 5.0)]
     compensated_share: Annotated[Parameter, Allowed("1", 0.0, 1.0)]
     compensation_time: Annotated[Parameter, Allowed("s", 1e-12, 1e9, (("trap", "loguniform"),))]
-    substrate_doping: Annotated[Parameter | None, Allowed("1/m^3", 1e18, 1e28)] = None
+    top_screening_length: Annotated[Parameter | None, Allowed("m", 0.0, 1e-8)] = None
+    bottom_screening_length: Annotated[Parameter | None, Allowed("m", 0.0, 1e-8)] = None
+    dead_layer_thickness: Annotated[Parameter | None, Allowed("m", 0.0, 1e-7)] = None
+    dead_layer_permittivity: Annotated[Parameter | None, Allowed("1", 1.0, 1e4)] = None
+    substrate_doping: Annotated[Parameter | None, Allowed("1/m^3", -1e28, 1e28)] = None
