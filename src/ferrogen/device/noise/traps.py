@@ -8,7 +8,8 @@ energy S:
     capture  = k exp(-(S + dE)^2 / (4 S k_B T)),      emission = k exp(-(S - dE)^2 / (4 S k_B T)).
 
 So at a low voltage (dE = 0.3 eV) capture is hundreds of times slower and emission hundreds of times faster than at the
-crossing: the trap is empty and silent. Near the crossing it is active. Nothing else switches the noise on or off.
+crossing: the trap is empty and silent. Near the crossing it is active. Nothing else switches the noise on or off. Other
+curvatures: :mod:`ferrogen.device.noise.multiphonon`; a polarised film's field: :mod:`ferrogen.device.noise.rates`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from ferrogen.core.constants import BOLTZMANN_EV
 from ferrogen.core.errors import CardError
 from ferrogen.device.card import DeviceCard
+from ferrogen.device.noise.multiphonon import equal_curvature_rates
 from ferrogen.device.parameter import Parameter
 
 REFERENCE_TEMPERATURE = 300.0
@@ -58,12 +60,8 @@ class TrapPopulation:
 
     def rates(self, voltage: float, temperature: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return (capture rate, emission rate) [1/s] at a read voltage [V] and temperature [K]."""
-        thermal = BOLTZMANN_EV * temperature
         offset = self.level - voltage * self.relative_depth
-        barrier = 4.0 * self.relaxation_energy * thermal
-        capture = self.attempt_rate * np.exp(-((self.relaxation_energy + offset) ** 2) / barrier)
-        emission = self.attempt_rate * np.exp(-((self.relaxation_energy - offset) ** 2) / barrier)
-        return capture, emission
+        return equal_curvature_rates(self.attempt_rate, self.relaxation_energy, offset, temperature)
 
 
 def _spread_draw(parameter: Parameter, size: int, generator: np.random.Generator, name: str) -> NDArray[np.float64]:
