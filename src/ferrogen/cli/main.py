@@ -12,6 +12,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import typer
 
+from ferrogen.cli.calibrate import calibrate
 from ferrogen.cli.characterise import characterise
 from ferrogen.cli.evaluate import evaluate
 from ferrogen.cli.generate import generate
@@ -30,6 +31,7 @@ app.command()(generate)
 app.command()(evaluate)
 app.command()(sweep)
 app.command()(characterise)
+app.command()(calibrate)
 app.command()(train)
 
 
