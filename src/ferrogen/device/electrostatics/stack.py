@@ -150,13 +150,10 @@ def displacements(
     v, p, sigma = _inputs(voltage, polarization, interface_charge)
     top, bottom = stack.top_reduced_thickness, stack.bottom_reduced_thickness
     # eps0 eps_F E_F + P with E_F put in; written so that P does not cancel when the other layers are thin.
-    permittivity = VACUUM_PERMITTIVITY * stack.ferroelectric_permittivity
-    upper = permittivity * (v - stack.built_in_voltage) + p * stack.ferroelectric_thickness
-    upper = (upper - stack.ferroelectric_permittivity * bottom * sigma) / stack.equivalent_thickness
-    lower = permittivity * (v - stack.built_in_voltage) + p * stack.ferroelectric_thickness
-    lower = (
-        lower + sigma * (stack.ferroelectric_thickness + stack.ferroelectric_permittivity * top)
-    ) / stack.equivalent_thickness
+    permittivity = stack.ferroelectric_permittivity
+    bare = VACUUM_PERMITTIVITY * permittivity * (v - stack.built_in_voltage) + p * stack.ferroelectric_thickness
+    upper = (bare - sigma * permittivity * bottom) / stack.equivalent_thickness
+    lower = (bare + sigma * (stack.ferroelectric_thickness + permittivity * top)) / stack.equivalent_thickness
     return np.asarray(upper), np.asarray(lower)
 
 
