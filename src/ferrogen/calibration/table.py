@@ -11,7 +11,7 @@ import csv
 import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TextIO
 
@@ -276,6 +276,8 @@ def open_table(
     top = rows[0]
     first_is_header = form.header == "yes" or (form.header == "auto" and not all(_numeric(cell, form) for cell in top))
     header = tuple(cell.strip() for cell in top) if first_is_header else ()
+    if form.delimiter == " " and len(rows) > 1 and len(header) > len(rows[1]):
+        header = _joined(header)
     while first_is_header and len(header) > 1 and not header[-1] and all(len(row) < len(header) for row in rows[1:]):
         header = header[:-1]
     if first_is_header and len(rows) < 2:
@@ -338,6 +340,17 @@ def _cells(line: str, form: TableFormat) -> list[str]:
         return [line]
 
 
+def _joined(header: Sequence[str]) -> tuple[str, ...]:
+    """Join units in brackets to the names before them: blanks part them, too, in a table parted by blanks."""
+    names: list[str] = []
+    for word in header:
+        if names and word[:1] in ("[", "("):
+            names[-1] += f" {word}"
+        else:
+            names.append(word)
+    return tuple(names)
+
+
 def _numeric(text: str, form: TableFormat) -> bool:
     text = text.strip()
     try:
@@ -355,23 +368,18 @@ def _with_delimiter(lines: Sequence[str], form: TableFormat) -> TableFormat:
     for delimiter in ("\t", ";", ",", " "):
         if delimiter == form.decimal:
             continue
-        guess = _replaced(form, delimiter)
-        body = [_cells(line, guess) for line in (lines[1:] or lines)]
-        counts = [len(cells) for cells in body]
-        usual = max(set(counts), key=counts.count)
+        guess = replace(form, delimiter=delimiter)
+        rows = [_cells(line, guess) for line in lines]
+        counts = [len(cells) for cells in rows]
+        usual = max(set(counts), key=lambda count: (counts.count(count), count))
         if usual < 2:
             continue
-        numeric = sum(_numeric(cell, form) for cells in body for cell in cells) / sum(counts)
-        score = counts.count(usual) / len(counts) * numeric
+        body = [cell for cells in (rows[1:] or rows) for cell in cells]
+        loose = guess if delimiter == "," else replace(guess, decimal=",")  # both ways of writing a decimal mark
+        score = counts.count(usual) / len(counts) * sum(_numeric(cell, loose) for cell in body) / max(len(body), 1)
         if score > best + 1e-9:
             best, chosen = score, delimiter
-    return _replaced(form, chosen)
-
-
-def _replaced(form: TableFormat, delimiter: str) -> TableFormat:
-    return TableFormat(
-        delimiter, form.decimal, form.comment, form.header, form.skip, form.missing, form.encoding
-    )  # fmt: skip
+    return replace(form, delimiter=chosen)
 
 
 def table_format(given: Mapping[str, object]) -> TableFormat:
