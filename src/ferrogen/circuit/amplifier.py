@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ferrogen.core.constants import BOLTZMANN, ELEMENTARY_CHARGE
 from ferrogen.core.errors import check_number
+from ferrogen.device.noise.electronic import shot_density, thermal_density, window_bandwidth
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +42,9 @@ class Amplifier:
         Raises:
             ArgumentError: a duration that is not positive, or a temperature below zero.
         """
-        check_number("duration", duration, "s")
-        check_number("temperature", temperature, "K", may_vanish=True)
-        bandwidth = 0.5 / duration
-        thermal = 4.0 * BOLTZMANN * temperature / self.feedback_resistance * bandwidth
-        shot = 2.0 * ELEMENTARY_CHARGE * np.abs(np.asarray(current, dtype=np.float64)) * bandwidth
+        bandwidth = window_bandwidth(duration)
+        thermal = thermal_density(temperature, self.feedback_resistance) * bandwidth
+        shot = shot_density(current) * bandwidth
         line = (2.0 * math.pi * self.voltage_noise * self.input_capacitance) ** 2 * bandwidth**3 / 3.0
         return np.asarray(np.sqrt(thermal + shot + line))
 
