@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ferrogen.core.constants import BOLTZMANN, ELEMENTARY_CHARGE
 from ferrogen.core.errors import argument_error, check_number
+from ferrogen.device.noise.multiphonon import check_temperature
 
 Array = NDArray[np.float64]
 
@@ -77,7 +78,7 @@ def crossover_voltage(temperature: float, fano_factor: float = 1.0) -> float:
     Raises:
         ArgumentError: a temperature or Fano factor that is not positive.
     """
-    check_number("temperature", temperature, "K")
+    check_temperature(temperature)
     check_number("fano_factor", fano_factor, "1")
     return 2.0 * BOLTZMANN * temperature / (ELEMENTARY_CHARGE * fano_factor)
 
@@ -99,7 +100,7 @@ def junction_density(
     Raises:
         ArgumentError: a temperature that is not positive, a voltage of zero, a negative Fano factor.
     """
-    check_number("temperature", temperature, "K")
+    check_temperature(temperature)
     check_number("fano_factor", fano_factor, "1", may_vanish=True)
     flow, bias = np.abs(np.asarray(current, dtype=np.float64)), np.abs(np.asarray(voltage, dtype=np.float64))
     if not np.all(np.isfinite(bias) & (bias >= _LEAST_BIAS)) or not np.all(np.isfinite(flow)):
@@ -110,9 +111,7 @@ def junction_density(
             "Without bias use thermal_density.",
         )
     thermal = 4.0 * BOLTZMANN * temperature * flow / bias
-    with np.errstate(over="ignore"):  # infinity is right: shot noise alone
-        ratio = ELEMENTARY_CHARGE * bias / (2.0 * BOLTZMANN * temperature)
-    shot = 2.0 * ELEMENTARY_CHARGE * flow * langevin(ratio)
+    shot = 2.0 * ELEMENTARY_CHARGE * flow * langevin(ELEMENTARY_CHARGE * bias / (2.0 * BOLTZMANN * temperature))
     return np.asarray(thermal), np.asarray(fano_factor * shot)
 
 

@@ -18,6 +18,19 @@ from ferrogen.core.errors import ValidityError, argument_error, check_number
 
 Array = NDArray[np.float64]
 
+_COLDEST = 1e-3  # K; classical rates mean nothing there, and below, energies over kT overflow
+
+
+def check_temperature(temperature: float) -> None:
+    """Refuse a temperature [K] that is not finite, or so low that energies over kT overflow.
+
+    Raises:
+        ArgumentError: naming it.
+    """
+    check_number("temperature", temperature, "K")
+    if temperature < _COLDEST:
+        raise argument_error("temperature", f"be at least {_COLDEST:g} K", f"{temperature:g} K")
+
 
 def equal_curvature_rates(
     attempt_rate: Array, relaxation_energy: Array, offset: Array, temperature: float
@@ -106,7 +119,7 @@ def multiphonon_rates(
         ArgumentError: a temperature, energy, attempt rate or ratio that is not positive.
         ValidityError: a level beyond the relaxation energy, see :func:`barriers`.
     """
-    check_number("temperature", temperature, "K")
+    check_temperature(temperature)
     check_number("curvature_ratio", curvature_ratio, "1")
     attempt = np.asarray(attempt_rate, dtype=np.float64)
     if not np.all(np.isfinite(attempt) & (attempt > 0.0)):

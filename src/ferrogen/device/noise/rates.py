@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from ferrogen.core.constants import BOLTZMANN, BOLTZMANN_EV, ELECTRON_MASS, ELEMENTARY_CHARGE, PLANCK
 from ferrogen.core.errors import ArgumentError, argument_error, check_number
 from ferrogen.device.card import DeviceCard
-from ferrogen.device.noise.multiphonon import barriers, multiphonon_rates
+from ferrogen.device.noise.multiphonon import barriers, check_temperature, multiphonon_rates
 from ferrogen.device.noise.spec import NoiseSpec
 from ferrogen.device.noise.traps import REFERENCE_TEMPERATURE, TrapPopulation
 
@@ -53,16 +53,16 @@ def thermal_velocity(temperature: float, effective_mass: float = 1.0) -> float:
     Raises:
         ArgumentError: one of them is not positive.
     """
-    check_number("temperature", temperature, "K")
+    check_temperature(temperature)
     check_number("effective_mass", effective_mass, "electron masses")
     return math.sqrt(8.0 * BOLTZMANN * temperature / (math.pi * effective_mass * ELECTRON_MASS))
 
 
 def _boltzmann(energy: Array, temperature: float, name: str) -> Array:
-    """Return exp(energy / kT), refused where it overflows."""
+    """Return exp(energy / kT), refused where it leaves the range of numbers."""
     exponent = energy / (BOLTZMANN_EV * temperature)
-    if not np.all(exponent < 690.0):  # NaN too
-        raise argument_error(name, "be finite and less than 690 kT", f"{np.ravel(energy)[:3]} eV")
+    if not np.all(np.abs(exponent) < 690.0):  # NaN too
+        raise argument_error(name, "lie within +-690 kT", f"{np.ravel(energy)[:3]} eV")
     return np.asarray(np.exp(exponent))
 
 
@@ -108,7 +108,7 @@ class ShockleyReadHall:
         Raises:
             ArgumentError: a negative depth, a temperature that is not positive, an offset beyond 690 kT.
         """
-        check_number("temperature", temperature, "K")
+        check_temperature(temperature)
         shift, x = np.asarray(offset, dtype=np.float64), np.asarray(depth, dtype=np.float64)
         if not np.all(np.isfinite(x) & (x >= 0.0)):
             raise argument_error("depth", "hold finite lengths in m that are not negative", np.ravel(x)[:3])
@@ -116,12 +116,13 @@ class ShockleyReadHall:
         barrier = math.exp(-self.capture_barrier / (BOLTZMANN_EV * temperature))
         section = self.cross_section * barrier * np.exp(-x / self.attenuation_length)
         # A deep trap's capture may underflow to 0: it is then frozen, and both rates are 0 together.
-        capture = density * thermal_velocity(temperature, self.effective_mass) * section + 0.0 * shift
-        return capture, np.asarray(self.degeneracy * capture * _boltzmann(shift, temperature, "offset"))
+        emptier = self.degeneracy * _boltzmann(shift, temperature, "offset")
+        capture = density * thermal_velocity(temperature, self.effective_mass) * section * np.ones_like(shift)
+        return capture, np.asarray(capture * emptier)
 
     def activation_energy(self, temperature: float) -> float:
         """Return -d ln(capture rate) / d(1 / kT) [eV] at a temperature [K]: E_B + (1/2 + exponent) kT."""
-        check_number("temperature", temperature, "K")
+        check_temperature(temperature)
         return self.capture_barrier + (0.5 + self.density_exponent) * BOLTZMANN_EV * temperature
 
 
@@ -224,7 +225,7 @@ def depth_from_bias_slope(slope: ArrayLike, temperature: float, thickness: float
     Raises:
         ArgumentError: a temperature or thickness that is not positive, or a slope that puts the trap outside the stack.
     """
-    check_number("temperature", temperature, "K")
+    check_temperature(temperature)
     check_number("thickness", thickness, "m")
     share = -BOLTZMANN_EV * temperature * np.asarray(slope, dtype=np.float64)
     if not np.all(np.abs(share) <= 1.0):
