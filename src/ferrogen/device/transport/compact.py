@@ -19,6 +19,19 @@ def conductance(
     return np.asarray(s * on + (1.0 - s) * off)
 
 
+def averaged_conductance(
+    switched_fraction: ArrayLike, on_conductance: ArrayLike, off_conductance: ArrayLike
+) -> NDArray[np.float64]:
+    """Return the conductance [S] if all electrons see the mean barrier: G_off (G_on / G_off)^s.
+
+    The other limit than :func:`conductance`, for domains much narrower than the film is thick; which one is nearer to a
+    sum over domains, :func:`.read_model.law_errors` says.
+    """
+    s = np.asarray(switched_fraction, dtype=np.float64)
+    on, off = np.asarray(on_conductance, dtype=np.float64), np.asarray(off_conductance, dtype=np.float64)
+    return np.asarray(off * (on / off) ** s)
+
+
 def effective_voltage(voltage: ArrayLike, characteristic_voltage: float) -> NDArray[np.float64]:
     """Return V0 sinh(V / V0) [V]: at that voltage an ohmic cell of the same conductance carries the same current."""
     shape = np.sinh(np.asarray(voltage, dtype=np.float64) / characteristic_voltage)
