@@ -23,8 +23,6 @@ class ReliabilitySpec(Section):
         imprint_field: bias gained when the logarithm of the time grows by one [V/m].
         imprint_time: after which imprint begins [s].
         imprint_activation_energy: of that time [eV].
-        dead_layer_capacitance: of the layers at the electrodes where the polarisation is not screened, in series
-            with the interlayer; absent if there are none [F/m^2].
         retention_time: of the stretched exponential that describes the loss empirically [s].
         retention_exponent: of it [1].
         retention_activation_energy: of its time [eV].
@@ -45,7 +43,6 @@ class ReliabilitySpec(Section):
     imprint_field: Annotated[Parameter, Allowed("V/m", 0.0, 1e8)]
     imprint_time: Annotated[Parameter, Allowed("s", 1e-9, 1e9)]
     imprint_activation_energy: Annotated[Parameter, Allowed("eV", 0.0, 3.0)]
-    dead_layer_capacitance: Annotated[Parameter | None, Allowed("F/m^2", 1e-4, 1e4)] = None
     retention_time: Annotated[Parameter, Allowed("s", 1e-9, 1e30)]
     retention_exponent: Annotated[Parameter, Allowed("1", 0.01, 2.0)]
     retention_activation_energy: Annotated[Parameter, Allowed("eV", 0.0, 3.0)]
