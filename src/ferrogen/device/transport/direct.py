@@ -87,8 +87,8 @@ def brinkman(voltage: ArrayLike, barrier: Barrier, prefactor_mass: float = 1.0) 
     zero bias. Arguments and errors as in :func:`gruverman`.
 
     Raises:
-        ValidityError: the cubic term exceeds a quarter of the linear one, where the series ends to be of use, or |V| reaches
-            the collecting electrode's barrier.
+        ValidityError: the cubic term exceeds a quarter of the linear one, where the series ends to be of use, or |V|
+            reaches the collecting electrode's barrier.
         ArgumentError: a voltage is not finite.
     """
     v = _direct_range(voltage, barrier)

@@ -4,8 +4,8 @@ Images and traps lower their barriers by a root of the field (Schottky, Poole-Fr
 would lower it below zero. The leakage that hafnia films show is often neither. A measured 13 nm HfO2 capacitor
 (tests/external/test_leakage.py) has at positive bias an activation energy of 0.30 to 0.32 eV from 1 to 2 V and 0.26 eV
 at 3 V: from 1.5 to 3 V it falls by 0.06 eV where Poole-Frenkel with an optical permittivity of 5 asks for 0.15 eV, and
-the slope over the root of the field asks for permittivities of 27 (27 C) and 18 (127 C). At negative bias it does fall,
-from 0.30 to 0.10 eV, but the slopes ask for 20 and 41. So a card's leakage is Arrhenius with a sinh of the voltage.
+the slope over the root of the field asks for permittivities of 27 (27 C) and 20 (127 C). At negative bias it does fall,
+from 0.30 to 0.10 eV, but the slopes ask for 21 and 40. So a card's leakage is Arrhenius with a sinh of the voltage.
 """
 
 from __future__ import annotations

@@ -159,13 +159,13 @@ def trap_assisted_current(
     weight = weight * np.tile(0.5 * y_weight, places.size)
     top_in, top_out, bottom_in, bottom_out = exchange_rates(profile, voltage, depth, energy, traps, temperature)
     total = top_in + top_out + bottom_in + bottom_out
-    # Relative to the largest rate, so that products of tiny rates do not vanish.
-    safe = np.maximum(total, 1e-300)
-    upwards = total * (bottom_in / safe * (top_out / safe) - top_in / safe * (bottom_out / safe))
+    # c_t e_b = c_b e_t e^(-V / kT) by detailed balance: their difference without cancellation, and with the right sign.
+    v = np.broadcast_to(np.asarray(voltage, dtype=np.float64), profile.upper.shape[:-1])[..., None]
+    capture, emission = np.where(v > 0.0, bottom_in, top_in), np.where(v > 0.0, top_out, bottom_out)
+    driven = np.sign(v) * -np.expm1(-np.abs(v) / (BOLTZMANN_EV * temperature))
+    passed = capture / np.maximum(total, 1e-300) * emission * driven
     thickness = profile.thickness[profile.ferroelectric]
-    current = ELEMENTARY_CHARGE * traps.density * thickness * (upwards * weight).sum(axis=-1)
-    at_rest = np.broadcast_to(np.asarray(voltage, dtype=np.float64), current.shape) == 0.0
-    return np.asarray(np.where(at_rest, 0.0, current))  # rounding leaves 1e-13 of the rates there
+    return np.asarray(ELEMENTARY_CHARGE * traps.density * thickness * (passed * weight).sum(axis=-1))
 
 
 def _action_to(
