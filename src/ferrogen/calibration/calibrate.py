@@ -18,7 +18,9 @@ from ferrogen.core.errors import argument_error
 from ferrogen.core.references import references
 from ferrogen.core.streams import Streams
 
-KINDS: dict[str, str] = {}
+KINDS: dict[str, str] = {
+    "retention": "retention.kind",
+}
 """Kind -> module below ``ferrogen.calibration`` that holds it as ``KIND``; imported when it is asked for."""
 
 

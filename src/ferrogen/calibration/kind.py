@@ -19,12 +19,13 @@ class Setting:
     """A choice that a kind leaves to its user.
 
     Attributes:
-        default: value if nothing is said; text for one of ``choices``, else a number (NaN: not set).
+        default: value if nothing is said; text for one of ``choices`` or if ``text``, else a number (NaN: not set).
         says: one phrase for the help.
         unit: SI unit of a number.
         choices: the words it may be; empty for a number.
         low: least number.
         high: largest number.
+        text: any text, which the kind itself takes apart.
     """
 
     default: str | float
@@ -33,6 +34,7 @@ class Setting:
     choices: tuple[str, ...] = ()
     low: float = -float("inf")
     high: float = float("inf")
+    text: bool = False
 
     def parse(self, name: str, text: str | float) -> str | float:
         """Return the value that a text stands for.
@@ -44,6 +46,8 @@ class Setting:
             if text not in self.choices:
                 raise argument_error(name, f"be one of {', '.join(self.choices)}", repr(text))
             return text
+        if self.text:
+            return str(text)
         value = parse_quantity(text, self.unit, name)
         if not self.low <= value <= self.high:
             raise argument_error(name, f"lie between {self.low:g} and {self.high:g} {self.unit}", f"{value:g}")
