@@ -42,6 +42,9 @@ class HysteresisSpec(Section):
         coercive_field: half of the loop's width at zero polarisation [V/m].
         bias_field: shift of the loop along the field axis [V/m].
         relaxation_time: of the effective field that the branches see [s].
+        intrinsic_coercive_field: of a homogeneous film without nucleation [V/m], for Landau-Khalatnikov; if it is not
+            given, the coercive field stands for it.
+        viscosity: of Landau-Khalatnikov [Ohm m].
     """
 
     saturation_polarization: Annotated[Parameter, Allowed("C/m^2", 1e-4, 2.0)]
@@ -49,3 +52,5 @@ class HysteresisSpec(Section):
     coercive_field: Annotated[Parameter, Allowed("V/m", 1e5, 1e10)]
     bias_field: Annotated[Parameter, Allowed("V/m", -1e9, 1e9)]
     relaxation_time: Annotated[Parameter, Allowed("s", 1e-12, 1e3)]
+    intrinsic_coercive_field: Annotated[Parameter | None, Allowed("V/m", 1e5, 1e11)] = None
+    viscosity: Annotated[Parameter | None, Allowed("Ohm m", 1e-6, 1e12)] = None
