@@ -15,7 +15,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
 from ferrogen.core.errors import argument_error
 from ferrogen.device.reliability.arrhenius import counts, from_logarithm
@@ -24,6 +24,7 @@ Family = Literal["weibull", "lognormal"]
 Method = Literal["fisher", "profile"]
 
 _LEAST_FAILURES = 3  # two fix location and scale without telling how well
+_HALF_LOG_TWO_PI = 0.5 * math.log(2.0 * math.pi)
 _STEP = 1e-4  # of the finite differences, relative to the scale
 
 
@@ -97,14 +98,14 @@ def log_density(family: Family, z: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return ln f(z) of the standardised ln t."""
     if family == "weibull":
         return np.asarray(z - np.exp(np.minimum(z, 700.0)))
-    return np.asarray(stats.norm.logpdf(z))
+    return -0.5 * z * z - _HALF_LOG_TWO_PI
 
 
 def log_survival(family: Family, z: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return ln S(z) of the standardised ln t."""
     if family == "weibull":
         return np.asarray(-np.exp(np.minimum(z, 700.0)))
-    return np.asarray(stats.norm.logsf(z))
+    return special.log_ndtr(-z)
 
 
 def standard_quantile(family: Family, share: float) -> float:
