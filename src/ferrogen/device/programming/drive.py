@@ -4,7 +4,9 @@
 
 kappa is the share of the polarisation that interface charge compensates. Where the polarisation feeds back on its own
 field, a pulse is cut into substeps, short ones first, since what switches early changes the field most; where it does
-not, a pulse is one exact step.
+not, a pulse is one exact step. The substeps are explicit: good while the feedback is weak against the drive. For strong
+feedback, and charge that lags behind, there is the implicit step of :class:`ferrogen.device.junction.Junction`
+(:func:`.respond.respond_junction`, :func:`.write_verify.write_verify_junction`).
 """
 
 from __future__ import annotations

@@ -8,11 +8,14 @@ pulses do what one long pulse does, up to what the gaps undo.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ferrogen.core.errors import argument_error, is_whole
+from ferrogen.core.errors import argument_error, check_number, is_whole
+from ferrogen.device.interface import JunctionModel
+from ferrogen.device.noise.traps import REFERENCE_TEMPERATURE
 from ferrogen.device.polarization.domains import DomainEnsemble, DomainState, follow, polarization
 from ferrogen.device.programming.drive import Drive, hold
 from ferrogen.device.programming.trains import PulseTrain
@@ -95,6 +98,58 @@ def respond(
                 step += drive.steps
             after[:, k] = polarization(ensemble, state)
     return Response(np.concatenate([start[:, None], after], axis=1), ensemble.remanent_polarization, state, step)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class JunctionResponse:
+    """Cells of a device model after every pulse of a train.
+
+    Attributes:
+        switched_fraction: before the first pulse and after each gap, 0 to 1, shape ``(cells, pulses + 1)``.
+        conductance: current at the read voltage over that voltage [S], same shape.
+        state: of the model, after the train.
+    """
+
+    switched_fraction: NDArray[np.float64]
+    conductance: NDArray[np.float64]
+    state: Any
+
+
+def respond_junction(
+    model: JunctionModel,
+    state: Any,
+    train: PulseTrain,
+    *,
+    read_voltage: float = 0.1,
+    temperature: float = REFERENCE_TEMPERATURE,
+) -> JunctionResponse:
+    """Follow a pulse train on a device model, ferrogen's own or a third party's.
+
+    Args:
+        model: the cells.
+        state: before the first pulse; it is not changed.
+        train: the pulses.
+        read_voltage: at which the conductance is read [V].
+        temperature: [K].
+
+    Raises:
+        ArgumentError: a value out of range.
+        ValidityError: a voltage, width or temperature for which the card is not stated to hold.
+    """
+    card = model.card
+    card.check("program_voltage", float(np.abs(train.amplitude).max()), "amplitude")
+    for width in (float(train.width.min()), float(train.width.max())):
+        card.check("pulse_width", width, "width")
+    check_number("read_voltage", read_voltage, "V")
+    card.check("read_voltage", read_voltage, "read_voltage")
+    shares, currents = [model.switched_fraction(state)], [model.current(state, read_voltage)]
+    for amplitude, width in zip(train.amplitude, train.width, strict=True):
+        state = model.advance(state, float(amplitude), float(width), temperature=temperature)
+        if train.gap > 0.0:
+            state = model.advance(state, 0.0, train.gap, temperature=temperature)
+        shares.append(model.switched_fraction(state))
+        currents.append(model.current(state, read_voltage))
+    return JunctionResponse(np.stack(shares, axis=1), np.stack(currents, axis=1) / read_voltage, state)
 
 
 def pulses_until(

@@ -8,13 +8,18 @@ was within the tolerance are left alone. The abstract form of the same loop, for
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ferrogen.core.constants import VACUUM_PERMITTIVITY
 from ferrogen.core.errors import argument_error, check_number, is_whole
+from ferrogen.device.electrostatics.stack import Stack, stack_of
+from ferrogen.device.interface import JunctionModel
+from ferrogen.device.noise.traps import REFERENCE_TEMPERATURE
 from ferrogen.device.polarization.domains import DomainEnsemble, DomainState, polarization
 from ferrogen.device.programming.drive import Drive, hold
 from ferrogen.device.programming.spec import ProgrammingSpec
@@ -99,7 +104,7 @@ class Written:
         switching_energy: switched charge times voltage [J].
         charging_energy: C V^2 of the stack's linear capacitance, lost in every pulse's charging and discharging [J].
         converged: whether the last verify read was within tolerance. A cell that has not converged keeps its state.
-        state: of the domains.
+        state: of the domains, or of the device model.
     """
 
     conductance: NDArray[np.float64]
@@ -110,7 +115,7 @@ class Written:
     switching_energy: NDArray[np.float64]
     charging_energy: NDArray[np.float64]
     converged: NDArray[np.bool_]
-    state: DomainState
+    state: Any
 
 
 def write_verify(
@@ -151,19 +156,95 @@ def write_verify(
     if window <= 0.0:
         raise argument_error("on_conductance", "exceed `off_conductance`", f"{on.mean():g} S")
     remanent = np.maximum(ensemble.remanent_polarization, np.finfo(np.float64).tiny)
-    capacitance = (
-        VACUUM_PERMITTIVITY * drive.stack.ferroelectric_permittivity / drive.stack.equivalent_thickness * cell_area
-    )
+    steps = 0
 
     def conductance(now: DomainState) -> NDArray[np.float64]:
         return compact.conductance(0.5 + 0.5 * polarization(ensemble, now) / remanent, on, off)
 
-    pulses = np.zeros(cells, dtype=np.int64)
-    reads = np.zeros(cells, dtype=np.int64)
+    def charge(now: DomainState) -> NDArray[np.float64]:
+        return polarization(ensemble, now) * cell_area
+
+    def move(now: DomainState, voltage: NDArray[np.float64], duration: float) -> DomainState:
+        nonlocal steps
+        after = hold(ensemble, now, drive, voltage, duration, key=key, step=steps)
+        steps += drive.steps
+        return after
+
+    capacitance = _capacitance(drive.stack, cell_area)
+    return _written(state, wanted, window, how, generator, capacitance, conductance, charge, move)
+
+
+def write_verify_junction(
+    model: JunctionModel,
+    state: Any,
+    target: ArrayLike,
+    how: IncrementalPulses,
+    generator: np.random.Generator,
+    *,
+    read_voltage: float = 0.1,
+    temperature: float = REFERENCE_TEMPERATURE,
+) -> Written:
+    """Program every cell of a device model, ferrogen's own or a third party's, to its target.
+
+    Args:
+        model: the cells, with their own scatter from pulse to pulse.
+        state: before.
+        target: conductance at ``read_voltage`` [S], one number or one a cell; the window is that of the card.
+        how: pulses and tolerance.
+        generator: of the noise of verify reads.
+        read_voltage: of a verify read [V].
+        temperature: [K].
+
+    Raises:
+        ArgumentError: a value out of range.
+        ValidityError: a pulse, voltage or temperature for which the card is not stated to hold.
+    """
+    card = model.card
+    for name, voltage in (("limit", how.limit), ("first_set", how.first_set), ("first_reset", how.first_reset)):
+        card.check("program_voltage", voltage, name)
+    card.check("pulse_width", how.width, "width")
+    card.check("read_voltage", read_voltage, "read_voltage")
+    card.check("temperature", temperature, "temperature")
+    check_number("read_voltage", read_voltage, "V")
+    wanted = _per_cell("target", target, model.cells)
+    area = card.cell_area.value
+
+    def conductance(now: Any) -> NDArray[np.float64]:
+        return model.current(now, read_voltage) / read_voltage
+
+    def charge(now: Any) -> NDArray[np.float64]:
+        return model.polarization(now) * area
+
+    def move(now: Any, voltage: NDArray[np.float64], duration: float) -> Any:
+        return model.advance(now, voltage, duration, temperature=temperature)
+
+    shape = float(compact.effective_voltage(read_voltage, card.characteristic_voltage.value)) / read_voltage
+    window = (card.on_conductance.value - card.off_conductance.value) * shape
+    capacitance = _capacitance(stack_of(card), area)
+    return _written(state, wanted, window, how, generator, capacitance, conductance, charge, move)
+
+
+def _capacitance(stack: Stack, area: float) -> float:
+    return VACUUM_PERMITTIVITY * stack.ferroelectric_permittivity / stack.equivalent_thickness * area
+
+
+def _written(
+    state: Any,
+    wanted: NDArray[np.float64],
+    window: float,
+    how: IncrementalPulses,
+    generator: np.random.Generator,
+    capacitance: float,
+    conductance: Callable[[Any], NDArray[np.float64]],
+    charge: Callable[[Any], NDArray[np.float64]],
+    move: Callable[[Any, NDArray[np.float64], float], Any],
+) -> Written:
+    """Run the loop on cells of which only these three functions are known."""
+    cells = wanted.size
+    pulses, reads = np.zeros(cells, dtype=np.int64), np.zeros(cells, dtype=np.int64)
     switching, charging = np.zeros(cells), np.zeros(cells)
     direction, amplitude = np.zeros(cells), np.zeros(cells)
     active = np.ones(cells, dtype=np.bool_)
-    step = 0
     for turn in range(how.max_pulses + 1):
         # One draw a cell in every turn, so that a cell's noise does not depend on when another one converged.
         noise = how.verify_noise * window * generator.standard_normal(cells)
@@ -177,11 +258,10 @@ def write_verify(
         amplitude = np.where(sign == direction, np.minimum(amplitude + how.increment, how.limit), first)
         direction = sign
         voltage = np.where(active, sign * amplitude, 0.0)
-        before = polarization(ensemble, state)
-        state = hold(ensemble, state, drive, voltage, how.width, key=key, step=step)
-        switched = np.abs(polarization(ensemble, state) - before) * cell_area
-        state = hold(ensemble, state, drive, 0.0, how.gap, key=key, step=step + drive.steps)
-        step += 2 * drive.steps
+        before = charge(state)
+        state = move(state, voltage, how.width)
+        switched = np.abs(charge(state) - before)
+        state = move(state, np.zeros(cells), how.gap)
         pulses += active
         switching += np.where(active, switched * np.abs(voltage), 0.0)
         charging += np.where(active, capacitance * voltage**2, 0.0)
