@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferrogen.array.population import CellPopulation, draw_population
-from ferrogen.core.errors import CardError, argument_error
+from ferrogen.core.errors import argument_error
 from ferrogen.core.streams import Purpose, Streams
 from ferrogen.device.card import DeviceCard
 from ferrogen.device.noise.rtn.closed_form import averaging_factor, occupancy, sampled_lorentzian, window_variance
 from ferrogen.device.noise.rtn.traces import occupancy_traces
+from ferrogen.device.noise.spectra import binned_welch
 from ferrogen.device.transport.compact import read_current
 
 SPAN_WINDOWS: Final = 1000
@@ -27,7 +28,6 @@ _STEPS_A_WINDOW = 10
 _CELL_STEPS = 1 << 17
 _ENSEMBLE_STEPS = 1 << 16  # every trap of a thousand cells is sampled
 _SEGMENTS = 8  # 15 with the half overlap
-_FIRST_BIN = 4  # the Hann window smears the lowest frequencies of a segment into one another
 _TRAPS_AT_ONCE = 64  # bounds the memory of the summed trace
 
 Array = NDArray[np.float64]
@@ -44,6 +44,7 @@ class Junction:
         population: the ensemble, one row of cells.
         cell: index of the junction that is shown.
         visible_share: share of the ensemble's cells that have a visible trap, see :func:`draw_junction`.
+        silent: no trap of the ensemble is ever occupied at the sample voltage, or there is none.
     """
 
     card: DeviceCard
@@ -52,6 +53,7 @@ class Junction:
     population: CellPopulation
     cell: int = 0
     visible_share: float = 0.0
+    silent: bool = False
 
     @property
     def low(self) -> float:
@@ -121,12 +123,11 @@ def draw_junction(card: DeviceCard, seed: int, temperature: float, cells: int) -
     A trap is visible if, at the sample voltage, its capture and emission times both lie between 2 and 100 sampling
     times: a trace of a thousand shows it switch, again and again. Of the cells with a visible trap the one with the
     median standard deviation is chosen: that expected of averages over one sampling time, within the trace. If no cell
-    has a visible trap, all cells count.
+    has a visible trap, all cells count; if none makes any noise, the ensemble is silent and its first cell is shown.
 
     Raises:
         ArgumentError: fewer than 10 cells, or a seed that is none.
         ValidityError: the temperature lies outside the card's validity.
-        CardError: the card has no traps, so that there is no noise to show.
     """
     card.check("temperature", temperature, "temperature")
     if cells < 10:
@@ -140,10 +141,7 @@ def draw_junction(card: DeviceCard, seed: int, temperature: float, cells: int) -
     seen = p * (1.0 - p) * (averaging_factor(total * junction.window) - averaging_factor(total * span))
     noise = junction.population.per_cell(junction.weights(junction.high) ** 2 * seen).ravel()
     if not np.any(noise > 0.0):
-        raise CardError(
-            f"Card '{card.name}' gives its junctions no telegraph noise at {junction.high:g} V: its"
-            f" `traps_per_cell` is {card.traps_per_cell.value:g}. Characterise a card with traps."
-        )
+        return replace(junction, silent=True)
     slowest, fastest = np.minimum(capture, emission), np.maximum(capture, emission)
     visible = (1.0 / fastest >= 2.0 * junction.window) & (1.0 / slowest <= 100.0 * junction.window)
     has_one = junction.population.per_cell(visible.astype(np.float64)).ravel() > 0.0
@@ -183,29 +181,6 @@ class Spectrum:
     frequency: Array
     sampled: Array
     closed_form: Array
-
-
-def binned_welch(signal: Array, interval: float, segment: int) -> tuple[Array, Array]:
-    """Estimate a one-sided spectrum by Welch's method and average it in eight logarithmic bins a decade.
-
-    Args:
-        signal: samples, shape ``(steps,)``.
-        interval: time between them [s].
-        segment: samples a segment (Hann window, half overlap).
-
-    Returns:
-        Frequency [Hz] (geometric mean of a bin) and density [signal^2 / Hz].
-    """
-    from scipy.signal import welch
-
-    frequency, density = welch(signal, fs=1.0 / interval, nperseg=segment, window="hann", detrend="constant")
-    # The last point, the Nyquist frequency itself, has a density of another definition.
-    frequency, density = frequency[_FIRST_BIN:-1], density[_FIRST_BIN:-1]
-    index = np.floor(8.0 * np.log10(frequency / frequency[0]) + 1e-9).astype(np.int64)
-    number = np.bincount(index)
-    kept = number > 0
-    centre = np.exp(np.bincount(index, weights=np.log(frequency))[kept] / number[kept])
-    return centre, np.bincount(index, weights=density)[kept] / number[kept]
 
 
 def spectrum(junction: Junction, voltage: float, *, ensemble: bool, address: int) -> Spectrum:

@@ -19,9 +19,10 @@ from ferrogen.core.streams import Purpose, Streams
 from ferrogen.device.card import DeviceCard, load_card
 from ferrogen.device.noise.rtn.closed_form import sampled_lorentzian
 from ferrogen.device.noise.rtn.traces import occupancy_traces
+from ferrogen.device.noise.spectra import binned_welch
 from ferrogen.report import characterise as module
 from ferrogen.report.characterise import characterise_card
-from ferrogen.report.junction import Spectrum, binned_welch, draw_junction, relative_trace, spectrum, window_averages
+from ferrogen.report.junction import Spectrum, draw_junction, relative_trace, spectrum, window_averages
 from ferrogen.report.junction_panels import draw_spectra
 
 CARD = "hzo-mfis-nor"

@@ -86,16 +86,14 @@ def sampled_lorentzian(
     return np.asarray(2.0 * interval * p * (1.0 - p) * (1.0 - r**2) / (1.0 - 2.0 * r * np.cos(angle) + r**2))
 
 
-def log_uniform_spectrum(frequency: ArrayLike, shortest: float, longest: float) -> NDArray[np.float64]:
+def log_uniform_spectrum(frequency: ArrayLike, shortest: ArrayLike, longest: ArrayLike) -> NDArray[np.float64]:
     """Return the spectrum [1/Hz] per unit of summed p (1 - p) amplitude^2 of traps with log-uniform time constants.
 
     It is 1/(f ln(longest/shortest)) between the corner frequencies (McWhorter).
     """
-    f = np.asarray(frequency, dtype=np.float64)
-    omega = 2.0 * np.pi * f
-    return np.asarray(
-        4.0 / np.log(longest / shortest) * (np.arctan(omega * longest) - np.arctan(omega * shortest)) / omega
-    )
+    omega = 2.0 * np.pi * np.asarray(frequency, dtype=np.float64)
+    low, high = np.asarray(shortest, dtype=np.float64), np.asarray(longest, dtype=np.float64)
+    return np.asarray(4.0 / np.log(high / low) * (np.arctan(omega * high) - np.arctan(omega * low)) / omega)
 
 
 def log_uniform_window_variance(duration: ArrayLike, shortest: float, longest: float) -> NDArray[np.float64]:
