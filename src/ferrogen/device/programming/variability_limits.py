@@ -18,8 +18,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ferrogen.core.errors import argument_error, check_number
-from ferrogen.device.polarization.domains import DomainEnsemble, DomainState
+from ferrogen.core.errors import CardError, argument_error, check_number
+from ferrogen.device.card import DeviceCard
+from ferrogen.device.polarization.domains import (
+    DomainEnsemble,
+    DomainState,
+    domains_per_cell,
+    initial_state,
+    mean_domains,
+)
+from ferrogen.device.polarization.spec import SwitchingSpec
+from ferrogen.device.programming.drive import Drive
+from ferrogen.device.programming.respond import respond
+from ferrogen.device.programming.trains import PulseTrain
 
 
 def binomial_deviation(switched_fraction: ArrayLike, domains: float) -> NDArray[np.float64]:
@@ -118,3 +129,54 @@ def domains_for_noise(switching_noise: float) -> float:
     """
     check_number("switching_noise", switching_noise, "1")
     return 1.0 / switching_noise**2
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseComparison:
+    """A card's ``switching_noise`` beside what its domains imply.
+
+    Attributes:
+        card: what the card says, for a pulse over the full range.
+        domains: of a junction: its area over that of a domain.
+        weak_pulse: 1 / sqrt N, for pulses that draw a few domains at random.
+        card_pulse: for the pulse that was given, from the off state.
+        moved: share of the domains that this pulse switches.
+        domains_needed: so many would scatter as little as the card says under weak pulses.
+    """
+
+    card: float
+    domains: int
+    weak_pulse: float
+    card_pulse: float
+    moved: float
+    domains_needed: float
+
+
+def compare_switching_noise(card: DeviceCard, drive: Drive, train: PulseTrain) -> NoiseComparison:
+    """Compare a card's ``switching_noise`` with what its domains imply for a pulse train from the off state.
+
+    Args:
+        card: with a section [switching].
+        drive: how voltages reach the domains.
+        train: taken as one act of programming; usually of one pulse.
+
+    Raises:
+        CardError: the card has no section [switching], or no switching noise to compare with.
+        ArgumentError: a train that switches nothing.
+    """
+    spec = card.require(SwitchingSpec)
+    said = card.switching_noise.value
+    if said <= 0.0:
+        raise CardError(f"Card '{card.name}' has no `switching_noise` to compare with: it is 0.")
+    domains = domains_per_cell(spec, card.cell_area.value)
+    ensemble = mean_domains(spec)
+    before = initial_state(ensemble)
+    response = respond(ensemble, before, train, drive)
+    return NoiseComparison(
+        card=said,
+        domains=domains,
+        weak_pulse=1.0 / math.sqrt(domains),
+        card_pulse=implied_switching_noise(before, response.state, ensemble, domains),
+        moved=float(response.switched_fraction[0, -1]),
+        domains_needed=domains_for_noise(said),
+    )

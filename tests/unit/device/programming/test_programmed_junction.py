@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ferrogen.core.errors import ValidityError
+from ferrogen.core.errors import CardError, ValidityError
 from ferrogen.device.card import DeviceCard
 from ferrogen.device.junction import Junction, draw_cells
 from ferrogen.device.polarization.domains import initial_state
@@ -17,6 +17,7 @@ from ferrogen.device.polarization.spec import SwitchingSpec
 from ferrogen.device.programming.drive import film_drive
 from ferrogen.device.programming.respond import respond, respond_junction
 from ferrogen.device.programming.trains import amplitude_steps, identical_pulses
+from ferrogen.device.programming.variability_limits import compare_switching_noise
 from ferrogen.device.programming.write_verify import IncrementalPulses, write_verify_junction
 
 
@@ -67,3 +68,17 @@ def test_pulses_beyond_the_card_are_refused(bare_card: DeviceCard) -> None:
             write_verify_junction(junction, state, 1e-9, changed, np.random.default_rng(1))
     with pytest.raises(ValidityError, match="`temperature`"):
         write_verify_junction(junction, state, 1e-9, how, np.random.default_rng(1), temperature=900.0)
+
+
+def test_card_noise_beside_that_of_its_domains(bare_card: DeviceCard) -> None:
+    compared = compare_switching_noise(bare_card, film_drive(10e-9), identical_pulses(1.5, 1e-6, 1))
+    assert (compared.card, compared.domains) == (bare_card.switching_noise.value, 100)
+    assert compared.weak_pulse == pytest.approx(0.1)
+    assert compared.card_pulse < compared.weak_pulse
+    assert 0.05 < compared.moved < 0.15
+    assert compared.domains_needed == pytest.approx(compared.card**-2.0)
+    silent = bare_card.switching_noise.model_copy(update={"value": 0.0})
+    with pytest.raises(CardError, match="switching_noise"):
+        compare_switching_noise(
+            bare_card.model_copy(update={"switching_noise": silent}), film_drive(10e-9), identical_pulses(1.5, 1e-6, 1)
+        )
