@@ -1,37 +1,44 @@
 """A silicon bottom electrode: how far the polarisation bends its bands (metal/ferroelectric/insulator/semiconductor).
 
-Poisson's equation in the substrate with Boltzmann statistics and fully ionised dopants integrates once to the charge
-sheet (Sze and Ng, Physics of Semiconductor Devices, ch. 4), with u = q psi_s / kT and the bulk densities p0, n0:
+Poisson's equation in the substrate with fully ionised dopants integrates once to the charge sheet (Sze and Ng, Physics
+of Semiconductor Devices, ch. 4). With u = q psi_s / kT, the bulk densities p0, n0 and Boltzmann statistics
 
-    Q_s = -sign(psi_s) sqrt(2 eps_s kT [p0 (e^-u + u - 1) + n0 (e^u - u - 1)]).
+    Q_s = -sign(psi_s) sqrt(2 eps_s kT [p0 (e^-u + u - 1) + n0 (e^u - u - 1)]);
 
-The stack above it supplies V - V_bi = E_F t_F + E_D t_D + psi_s with D_bottom = -Q_s, in which the left side of
+with Fermi's statistics N_c [F_3/2(eta + u) - F_3/2(eta) - F_1/2(eta) u] stands for the electrons, and likewise for the
+holes. The stack above it supplies V - V_bi = E_F t_F + E_D t_D + psi_s with D_bottom = -Q_s, in which the left side of
 
     psi_s + [(-Q_s - P - sigma) / (eps0 eps_F)] t_F + (-Q_s - sigma) c_top / eps0 - Q_s c_bottom / eps0 = V - V_bi
 
 rises monotonically with psi_s: there is one solution, and bisection finds it.
 
-Where it holds: Boltzmann statistics need carrier densities well below the band's effective density of states (2.9e25
-1/m^3 for electrons in silicon at 300 K), in the bulk and at the surface. A full ferroelectric charge breaks that: 0.1
-C/m^2 needs 1e28 1/m^3 at the surface. There |psi_s| is too small by several 0.1 V against Fermi's statistics (shown in
-tests/analytic/test_stack_semiconductor.py), and quantisation, which no local statistics has, adds to it. The solution
-therefore says where it is degenerate; it is right in depletion and in weak inversion, which is where a semiconductor
-electrode differs from a metal most.
+Where it holds: Boltzmann statistics need carriers well below the band's effective density of states (2.9e25 1/m^3 for
+electrons in silicon at 300 K), in the bulk and at the surface. A full ferroelectric charge breaks that: 0.1 C/m^2 needs
+1e28 1/m^3 at the surface, and |psi_s| is too small by several 0.1 V (tests/analytic/test_stack_semiconductor.py). The
+solution says where that is so; Fermi's statistics cure it, but for quantisation, which adds some 0.1 V at such charges,
+for narrowing of the gap, and for bands that are not parabolic.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import optimize
 
 from ferrogen.core.constants import BOLTZMANN, BOLTZMANN_EV, VACUUM_PERMITTIVITY
 from ferrogen.core.errors import ValidityError, argument_error, check_number
 from ferrogen.device.card import DeviceCard
+from ferrogen.device.electrostatics.fermi import fermi_half, fermi_three_halves
 from ferrogen.device.electrostatics.spec import InterfaceSpec
 from ferrogen.device.electrostatics.stack import Stack
 
+Statistics = Literal["boltzmann", "fermi"]
+
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(6)
 _LARGEST_EXPONENT = 600.0  # beyond, the charge exceeds 1e100 C/m^2: any bracket is closed long before
 _ITERATIONS = 200
 _SMALL = 1e-3  # below which e^u - u - 1 is summed: three terms are exact to 1e-13 of it
@@ -50,6 +57,7 @@ class Semiconductor:
         electron_states: effective density of states of the conduction band [1/m^3].
         hole_states: of the valence band [1/m^3].
         temperature: at which the densities are given [K].
+        statistics: of the carriers, ``boltzmann`` or ``fermi``.
     """
 
     doping: float
@@ -58,6 +66,7 @@ class Semiconductor:
     electron_states: float
     hole_states: float
     temperature: float
+    statistics: Statistics = "boltzmann"
 
     def __post_init__(self) -> None:
         if not np.isfinite(self.doping):
@@ -70,16 +79,18 @@ class Semiconductor:
             ("temperature", "K"),
         ):
             check_number(name, getattr(self, name), unit)
+        if self.statistics not in get_args(Statistics):
+            raise argument_error("statistics", "be 'boltzmann' or 'fermi'", repr(self.statistics))
 
     @property
     def electrons(self) -> float:
-        """Bulk density of electrons [1/m^3]; the larger root is computed without cancellation."""
-        return self._majority() if self.doping >= 0.0 else self.intrinsic_density**2 / self._majority()
+        """Bulk density of electrons [1/m^3]."""
+        return _bulk(self).electrons
 
     @property
     def holes(self) -> float:
         """Bulk density of holes [1/m^3]."""
-        return self._majority() if self.doping < 0.0 else self.intrinsic_density**2 / self._majority()
+        return _bulk(self).holes
 
     @property
     def degenerate(self) -> bool:
@@ -87,9 +98,15 @@ class Semiconductor:
         states = self.electron_states if self.doping >= 0.0 else self.hole_states
         return abs(self.doping) > _BOLTZMANN_SHARE * states
 
-    def _majority(self) -> float:
-        half = abs(self.doping) / 2.0
-        return float(half + np.hypot(half, self.intrinsic_density))
+
+@dataclass(frozen=True, slots=True)
+class _Bulk:
+    """Densities [1/m^3] far from the surface, and the Fermi level above E_c and below E_v in units of kT."""
+
+    electrons: float
+    holes: float
+    electron_level: float
+    hole_level: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +118,8 @@ class SurfaceSolution:
         substrate_charge: [C/m^2].
         field: in the ferroelectric [V/m].
         interlayer_field: [V/m].
-        degenerate: the carriers at the surface or in the bulk are too dense for Boltzmann statistics (bool): the
-            potential is an extrapolation there.
+        degenerate: carriers at the surface or in the bulk are too dense for Boltzmann statistics (bool): with them the
+            potential is an extrapolation there, with Fermi's it is not.
     """
 
     surface_potential: NDArray[np.float64]
@@ -112,7 +129,7 @@ class SurfaceSolution:
     degenerate: NDArray[np.bool_]
 
 
-def silicon(doping: float, temperature: float = 300.0) -> Semiconductor:
+def silicon(doping: float, temperature: float = 300.0, statistics: Statistics = "boltzmann") -> Semiconductor:
     """Return silicon of a doping (donors minus acceptors) [1/m^3] at a temperature [K].
 
     Intrinsic density: Misiakos and Tsamakis 1993 (doi:10.1063/1.354551), measured from 78 K to 340 K. Densities of
@@ -136,13 +153,17 @@ def silicon(doping: float, temperature: float = 300.0) -> Semiconductor:
         electron_states=2.86e25 * relative,
         hole_states=3.10e25 * relative,
         temperature=temperature,
+        statistics=statistics,
     )
 
 
 def substrate_of(card: DeviceCard, temperature: float = 300.0) -> Semiconductor | None:
-    """Return the substrate of a card with a section [interface], or None where its bottom electrode is a metal."""
+    """Return the substrate of a card with a section [interface], or None where its bottom electrode is a metal.
+
+    Fermi's statistics: they hold for every doping.
+    """
     doping = card.require(InterfaceSpec).substrate_doping
-    return None if doping is None else silicon(doping.value, temperature)
+    return None if doping is None else silicon(doping.value, temperature, "fermi")
 
 
 def sheet_charge(substrate: Semiconductor, surface_potential: ArrayLike) -> NDArray[np.float64]:
@@ -169,8 +190,8 @@ def solve_surface_potential(
     """Solve the stack above a semiconductor for its band bending.
 
     Args:
-        stack: the layers; its built-in voltage is the flat-band voltage, its bottom screening length a series layer
-            (leave it out: the substrate screens).
+        stack: the layers; its built-in voltage is the flat-band voltage. Its bottom screening length is left out: that
+            is the linear approximation of what is solved for here.
         substrate: below the interlayer.
         voltage: top electrode against substrate [V].
         polarization: positive downwards [C/m^2].
@@ -192,14 +213,14 @@ def solve_surface_potential(
     # The sum of all that does not depend on psi_s, and the volts per charge of the substrate.
     film = stack.ferroelectric_thickness / (VACUUM_PERMITTIVITY * stack.ferroelectric_permittivity)
     above = stack.top_reduced_thickness / VACUUM_PERMITTIVITY
-    below = stack.bottom_reduced_thickness / VACUUM_PERMITTIVITY
+    below = stack.interlayer_thickness / (stack.interlayer_permittivity * VACUUM_PERMITTIVITY)
     drive = v - stack.built_in_voltage + (p + sigma) * film + sigma * above
     thermal = BOLTZMANN_EV * substrate.temperature
     u = _root(substrate, drive / thermal, (film + above + below) / thermal)
     psi, charge = u * thermal, _charge(substrate, u)
-    dense = _BOLTZMANN_SHARE * np.array([substrate.electron_states, substrate.hole_states])
-    with np.errstate(over="ignore"):
-        surface = (substrate.electrons * np.exp(u) > dense[0]) | (substrate.holes * np.exp(-u) > dense[1])
+    bulk = _bulk(substrate)
+    limit = float(np.log(_BOLTZMANN_SHARE))
+    surface = (bulk.electron_level + u > limit) | (bulk.hole_level - u > limit)
     return SurfaceSolution(
         surface_potential=psi,
         substrate_charge=charge,
@@ -228,21 +249,58 @@ def _root(substrate: Semiconductor, drive: NDArray[np.float64], slope: float) ->
     return np.asarray(u)
 
 
+@lru_cache(maxsize=256)
+def _bulk(substrate: Semiconductor) -> _Bulk:
+    """Solve the neutrality of the bulk, n - p = doping."""
+    states = np.array([substrate.electron_states, substrate.hole_states])
+    gap = float(np.log(substrate.intrinsic_density / states[0]) + np.log(substrate.intrinsic_density / states[1]))
+    if substrate.statistics == "boltzmann":
+        half = abs(substrate.doping) / 2.0
+        majority = float(half + np.hypot(half, substrate.intrinsic_density))
+        minority = substrate.intrinsic_density**2 / majority
+        n, p = (majority, minority) if substrate.doping >= 0.0 else (minority, majority)
+        return _Bulk(n, p, float(np.log(n / states[0])), float(np.log(p / states[1])))
+
+    def excess(level: float) -> float:
+        return float(states[0] * fermi_half(level) - states[1] * fermi_half(gap - level)) - substrate.doping
+
+    level = float(optimize.brentq(excess, gap - 5000.0, 5000.0, xtol=1e-13, rtol=1e-14))
+    n, p = float(states[0] * fermi_half(level)), float(states[1] * fermi_half(gap - level))
+    return _Bulk(n, p, level, gap - level)
+
+
 def _charge(substrate: Semiconductor, u: NDArray[np.float64]) -> NDArray[np.float64]:
     scale = 2.0 * substrate.permittivity * VACUUM_PERMITTIVITY * BOLTZMANN * substrate.temperature
-    density = substrate.holes * _beyond_linear(-u) + substrate.electrons * _beyond_linear(u)
-    return np.asarray(-np.sign(u) * np.sqrt(scale * density))
+    bulk = _bulk(substrate)
+    if substrate.statistics == "boltzmann":
+        density = bulk.holes * _beyond_linear(-u) + bulk.electrons * _beyond_linear(u)
+    else:
+        density = substrate.hole_states * _beyond_linear_fermi(bulk.hole_level, -u)
+        density = density + substrate.electron_states * _beyond_linear_fermi(bulk.electron_level, u)
+    return np.asarray(-np.sign(u) * np.sqrt(scale * np.maximum(density, 0.0)))
 
 
 def _charge_slope(substrate: Semiconductor, u: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return d Q_s / du (never positive): half the derivative of Q_s^2 over Q_s, its limit at flat band."""
     scale = 2.0 * substrate.permittivity * VACUUM_PERMITTIVITY * BOLTZMANN * substrate.temperature
-    flat = np.abs(u) < 1e-9
-    safe = np.where(flat, 1.0, u)
-    density = substrate.electrons * np.expm1(safe) - substrate.holes * np.expm1(-safe)
-    charge = _charge(substrate, safe)
-    debye = np.sqrt(0.5 * scale * (substrate.electrons + substrate.holes))
-    return np.asarray(np.where(flat, -debye, 0.5 * scale * density / charge))
+    bulk = _bulk(substrate)
+    flat = np.abs(u) < 1e-6
+    safe = np.where(flat, 1e-6, u)
+    if substrate.statistics == "boltzmann":
+        density = bulk.electrons * np.expm1(safe) - bulk.holes * np.expm1(-safe)
+    else:
+        density = substrate.electron_states * fermi_half(bulk.electron_level + safe) - bulk.electrons
+        density = density - (substrate.hole_states * fermi_half(bulk.hole_level - safe) - bulk.holes)
+    return np.asarray(0.5 * scale * density / _charge(substrate, safe))
+
+
+def _beyond_linear_fermi(level: float, u: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return F_3/2(level + u) - F_3/2(level) - F_1/2(level) u; near zero by the integral of F_1/2's change."""
+    near = np.clip(u, -1.0, 1.0)
+    change = fermi_half(level + 0.5 * near[..., None] * (1.0 + _NODES)) - fermi_half(level)
+    close = 0.5 * near * (change * _WEIGHTS).sum(axis=-1)
+    far = fermi_three_halves(level + u) - fermi_three_halves(level) - fermi_half(level) * u
+    return np.asarray(np.where(np.abs(u) < 1.0, close, far))
 
 
 def _beyond_linear(u: NDArray[np.float64]) -> NDArray[np.float64]:

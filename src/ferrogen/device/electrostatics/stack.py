@@ -93,8 +93,8 @@ def stack_of(card: DeviceCard) -> Stack:
     interface is then not known either: :func:`.interface_charge.interface_charge_of` refuses the card, and here the
     interface charge is whatever the caller says (0 means that nothing compensates the polarisation).
 
-    A silicon electrode (``substrate_doping``) bends its bands: with :func:`.semiconductor.solve_surface_potential`, or,
-    where the card also gives a ``bottom_screening_length``, in the linear approximation of this module.
+    A silicon electrode (``substrate_doping``) bends its bands: :func:`.semiconductor.solve_surface_potential`. Here it
+    is a metal, a perfect one unless the card also gives its ``bottom_screening_length``.
     """
     interface = card.interface
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize
 
-from ferrogen.core.errors import CardError, argument_error, check_number
+from ferrogen.core.errors import CardError, ValidityError, argument_error, check_number
 from ferrogen.device.card import DeviceCard
 from ferrogen.device.electrostatics.stack import Stack, stack_of
 from ferrogen.device.noise.traps import REFERENCE_TEMPERATURE
@@ -141,10 +141,19 @@ def current_density(
 
     Raises:
         ArgumentError: an argument is not finite or out of range.
+        ValidityError: no barrier is left at one of the electrodes.
     """
     check_number("temperature", temperature, "K")
     v, p = np.broadcast_arrays(np.asarray(voltage, dtype=np.float64), np.asarray(polarization, dtype=np.float64))
     profile = band_profile(transport.stack, transport.bands, v, p, -transport.compensation * p)
+    least = min(
+        float((profile.upper[..., 0] + v).min(initial=np.inf)), float(profile.lower[..., -1].min(initial=np.inf))
+    )
+    if least <= 0.0:
+        raise ValidityError(
+            f"Polarisation and voltage leave no barrier at one electrode ({least:.3g} eV above its Fermi level): that"
+            " is a contact, no tunnel junction. Lower `voltage`, the screening lengths, or what is not compensated."
+        )
     traps = transport.traps
     return CurrentParts(
         tunnelling=tunnel_current(profile, v, temperature),

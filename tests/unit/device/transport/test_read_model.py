@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ferrogen.core.errors import ArgumentError, CardError
+from ferrogen.core.errors import ArgumentError, CardError, ValidityError
 from ferrogen.device.card import DeviceCard
 from ferrogen.device.electrostatics.stack import Stack
 from ferrogen.device.transport.barrier import Bands, band_profile
@@ -169,12 +169,20 @@ def test_laws_of_mixing(transport: Transport) -> None:
     parallel, averaged = law_errors(transport, 0.0, 0.1)
     assert parallel < 1e-9
     assert averaged > 0.3
-    parallel, averaged = law_errors(transport, 1.0, 0.1)
-    assert averaged < 0.5 * parallel
+    for coupling in (0.1, 0.5, 1.0):  # they cross near a quarter
+        parallel, averaged = law_errors(transport, coupling, 0.1)
+        assert (averaged < parallel) == (coupling > 0.3)
     with pytest.raises(ArgumentError, match="lateral_coupling"):
         domain_current(transport, 0.5, 1.5, 0.1)
     with pytest.raises(ArgumentError, match="switched_fraction"):
         domain_current(transport, -0.1, 0.5, 0.1)
+
+
+def test_a_contact_is_no_junction(transport: Transport) -> None:
+    with pytest.raises(ValidityError, match="no barrier"):
+        current_density(transport, 0.1, -2.0)
+    with pytest.raises(ArgumentError, match="polarization"):
+        current_density(transport, 0.1, float("nan"))
 
 
 def test_averaged_conductance_lies_below_the_parallel_one() -> None:
