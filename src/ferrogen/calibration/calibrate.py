@@ -19,6 +19,8 @@ from ferrogen.core.references import references
 from ferrogen.core.streams import Streams
 
 KINDS: dict[str, str] = {
+    "endurance": "endurance.kind",
+    "switching": "switching",
     "retention": "retention.kind",
 }
 """Kind -> module below ``ferrogen.calibration`` that holds it as ``KIND``; imported when it is asked for."""

@@ -421,12 +421,32 @@ class CrossValidation:
         rmse: on the fold that was left out, one a fold.
         pooled: root mean square over all residuals, each from the fit that did not see it.
         training: pooled root mean square on what the fits did see.
+        values: fitted values of each fold.
     """
 
     groups: tuple[str, ...]
     rmse: tuple[float, ...]
     pooled: float
     training: float
+    values: tuple[dict[str, float], ...]
+
+    def jackknife(self, name: str) -> float:
+        """Return the delete-a-group standard error of a parameter, in its unit.
+
+        Unlike the residuals' it counts errors that a whole group shares, which is what a model that is not quite
+        right leaves: sqrt[(g - 1) / g sum (value - mean)^2] (Efron 1982, doi:10.1137/1.9781611970319, chapter 3).
+        """
+        found = np.array([values[name] for values in self.values])
+        return float(math.sqrt((found.size - 1.0) * found.var()))
+
+    def record(self) -> dict[str, object]:
+        """Return the errors as plain values for JSON."""
+        return {
+            "groups": list(self.groups),
+            "rmse": list(self.rmse),
+            "pooled_rmse": self.pooled,
+            "training_rmse": self.training,
+        }
 
 
 def cross_validate(residuals: Residuals, free: Sequence[Free], groups: ArrayLike, **options: object) -> CrossValidation:
@@ -444,10 +464,11 @@ def cross_validate(residuals: Residuals, free: Sequence[Free], groups: ArrayLike
     size = np.asarray(residuals({item.name: item.start for item in free})).size
     labels = _labels(groups, size)
     shown = np.unique(np.asarray(groups))
-    held, seen, errors = [], [], []
+    held, seen, errors, values = [], [], [], []
     for k in range(int(labels.max()) + 1):
         inside = labels != k
         found = fit(_selected(residuals, inside), free, **options)  # type: ignore[arg-type]
+        values.append(found.values)
         everything = residuals(found.values)
         held.append(everything[~inside])
         seen.append(everything[inside])
@@ -457,6 +478,7 @@ def cross_validate(residuals: Residuals, free: Sequence[Free], groups: ArrayLike
         tuple(errors),
         math.sqrt(float(np.mean(np.concatenate(held) ** 2))),
         math.sqrt(float(np.mean(np.concatenate(seen) ** 2))),
+        tuple(values),
     )
 
 
