@@ -13,6 +13,8 @@ from ferrogen.calibration.fit import CrossValidation, FitResult, Free, Residuals
 from ferrogen.core.errors import ArgumentError
 
 _CLOSE = 2.0  # differences of AIC below this do not tell two laws apart (Burnham and Anderson 2002, section 2.6)
+_MOST_EVALUATIONS = 300  # a law that the data do not need wanders along a valley: enough of it
+_FEWER = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +71,14 @@ def try_laws(laws: Sequence[Law], groups: ArrayLike | None, generator: np.random
     """
     tried = []
     for law in laws:
-        result = fit(law.residuals, law.free, starts=law.starts, generator=generator)
+        result = fit(
+            law.residuals, law.free, starts=law.starts, generator=generator, most_evaluations=_MOST_EVALUATIONS
+        )
         cross = None
         if groups is not None:
             begin = [replace(item, start=result.values[item.name]) for item in law.free]
             try:
-                cross = cross_validate(law.residuals, begin, groups)
+                cross = cross_validate(law.residuals, begin, groups, most_evaluations=_FEWER, tolerance=1e-8)
             except ArgumentError:  # too few residuals, or groups: said as None
                 cross = None
         tried.append(Tried(law.name, result, cross))
@@ -92,6 +96,12 @@ def verdict(tried: Sequence[Tried]) -> list[str]:
         if least.name != best.name:
             said.append(f"On data left out of the fit '{least.name}' errs least: the choice is not safe.")
     return said
+
+
+def simplest(tried: Sequence[Tried]) -> Tried:
+    """Return the law with the fewest parameters among those that AIC does not tell from the best."""
+    close = [item for item in tried if not item.result.aic - tried[0].result.aic >= _CLOSE]
+    return min(close, key=lambda item: len(item.result.free))
 
 
 def comparison(tried: Sequence[Tried]) -> list[dict[str, object]]:
