@@ -99,7 +99,11 @@ def exchange_rates(
 
     Returns:
         (top capture, top emission, bottom capture, bottom emission), each of shape ``(..., traps)``.
+
+    Raises:
+        ArgumentError: the temperature is not positive and finite.
     """
+    check_number("temperature", temperature, "K")
     thermal = BOLTZMANN_EV * temperature
     share, below = np.asarray(depth, dtype=np.float64), np.asarray(energy, dtype=np.float64)
     v = np.broadcast_to(np.asarray(voltage, dtype=np.float64), profile.upper.shape[:-1])[..., None]
