@@ -140,6 +140,19 @@ def test_two_states_are_the_telegraph_noise(capture: float, emission: float) -> 
         assert window_covariance(trap, duration, 1.5 * duration, 2) == pytest.approx(other, rel=1e-8, abs=1e-14)
 
 
+def test_spectra_of_rates_seventeen_decades_apart() -> None:
+    """Two states that exchange at 1e11 / s and are left at 1e-6 / s act as one: a two-state trap of mean rates."""
+    rates = np.array([[0.0, 1e-6, 0.0], [3e-6, 0.0, 1e11], [1e-6, 3e11, 0.0]])
+    trap = MultistateTrap(rates, np.array([0.0, 1.0, 1.0]))
+    # three quarters of the time in state 1, one in state 2; what the lumping neglects is of order 1e-17
+    lumped = two_state_trap(1e-6, 0.75 * 3e-6 + 0.25 * 1e-6)
+    f = np.array([0.0, 1e-9, 1e-6, 1e-2])
+    np.testing.assert_allclose(stationary_distribution(trap)[0], stationary_distribution(lumped)[0], rtol=1e-13)
+    np.testing.assert_allclose(spectrum(trap, f), spectrum(lumped, f), rtol=1e-12)
+    assert mean_dwell_time(trap, np.array([False, True, True])) == pytest.approx(1.0 / 2.5e-6, rel=1e-12)
+    assert mean_first_passage_time(trap, 2, 0) == pytest.approx(1.0 / 2.5e-6, rel=1e-12)
+
+
 def test_dwell_and_passage_times_by_hand() -> None:
     # Grasser: from 1 by 2' to 2 takes (k12' + k2'1 + k2'2) / (k12' k2'2) if 1' is never entered
     trap = four_state_trap(

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ferrogen.core.errors import argument_error, check_number
-from ferrogen.device.noise.propagator import propagator, window_matrices
+from ferrogen.device.noise.propagator import propagator, resolvent, window_matrices
 
 Array = NDArray[np.float64]
 
@@ -153,8 +153,7 @@ def relaxation_rates(trap: MultistateTrap) -> NDArray[np.complex128]:
 def spectrum(trap: MultistateTrap, frequency: ArrayLike) -> Array:
     """Return the one-sided power spectral density [signal^2 / Hz] at each ``frequency`` [Hz].
 
-    One linear solve a frequency: S = 4 Re sum w x (i w - Q)^-1 x. The constant, which Q maps to zero, is moved aside by
-    adding (largest rate) x 1 w^T, which changes nothing for a signal without mean.
+    One elimination a frequency: S = 4 Re sum w x (i w - Q)^-1 x (:func:`~ferrogen.device.noise.propagator.resolvent`).
 
     Raises:
         ArgumentError: a frequency that is not finite.
@@ -162,12 +161,10 @@ def spectrum(trap: MultistateTrap, frequency: ArrayLike) -> Array:
     f = np.asarray(frequency, dtype=np.float64)
     if not np.all(np.isfinite(f)):
         raise argument_error("frequency", "hold finite frequencies in Hz", np.ravel(f)[:3])
-    p = stationary_distribution(trap)
     weights, deviation = _centred(trap)
-    aside = trap.rates.max() * np.outer(np.ones(trap.states), p) - trap.generator
-    omega = 2.0j * np.pi * f.ravel()
-    system = omega[:, None, None] * np.eye(trap.states) + aside
-    answer = np.linalg.solve(system, np.broadcast_to(deviation[:, None], (f.size, trap.states, 1)))[..., 0]
+    answer = resolvent(
+        trap.rates, (2.0j * np.pi * f.ravel()).astype(np.complex128), stationary_distribution(trap), deviation
+    )
     return np.asarray(np.maximum(4.0 * (answer.real @ weights), 0.0).reshape(f.shape))
 
 
@@ -183,15 +180,11 @@ def sampled_spectrum(trap: MultistateTrap, frequency: ArrayLike, interval: float
     f = np.asarray(frequency, dtype=np.float64)
     if not np.all(np.isfinite(f)):
         raise argument_error("frequency", "hold finite frequencies in Hz", np.ravel(f)[:3])
-    p = stationary_distribution(trap)
     weights, deviation = _centred(trap)
-    # 1 - e^(-i w dt) (e^(Q dt) - 1 w^T): without the constant, which the deviation does not have, and with 1 - e^(Q dt)
-    # made of its off-diagonal entries, for the diagonal of a slow trap is 1 to all digits.
+    # 1 - z e^(Q dt) = z [(1 / z - 1) + (1 - e^(Q dt))], z = e^(-i w dt): a chain whose "rates" are the step's moves
     moves = propagator(trap.rates, interval) * (1.0 - np.eye(trap.states))
-    stays = np.diag(moves.sum(axis=1)) - moves + np.outer(np.ones(trap.states), p)
-    angle = -2.0j * np.pi * f.ravel()[:, None, None] * interval
-    system = np.exp(angle) * stays - np.expm1(angle) * np.eye(trap.states)
-    answer = np.linalg.solve(system, np.broadcast_to(deviation[:, None], (f.size, trap.states, 1)))[..., 0]
+    angle = 2.0j * np.pi * f.ravel() * interval
+    answer = resolvent(moves, np.expm1(angle), stationary_distribution(trap), deviation) * np.exp(angle)[:, None]
     density = 2.0 * interval * (2.0 * (answer.real @ weights) - weights @ deviation)
     return np.asarray(np.maximum(density, 0.0).reshape(f.shape))
 
@@ -266,6 +259,12 @@ def mean_first_passage_time(trap: MultistateTrap, source: int, target: int) -> f
             raise argument_error(name, f"be a state from 0 to {trap.states - 1}", state)
     if source == target:
         return 0.0
-    others = np.arange(trap.states) != target
-    times = np.linalg.solve(-trap.generator[np.ix_(others, others)], np.ones(trap.states - 1))
-    return float(times[source - int(source > target)])
+    # states cut out one by one, source and target last: each leaves its mean stay to those that lead to it
+    middle = [k for k in range(trap.states) if k not in (source, target)]
+    order = [target, source, *middle]
+    a, stay = trap.rates[np.ix_(order, order)].copy(), np.ones(trap.states)
+    for k in range(trap.states - 1, 1, -1):
+        into = a[:k, k] / a[k, :k].sum()
+        a[:k, :k] += np.outer(into, a[k, :k])
+        stay[:k] += into * stay[k]
+    return float(stay[1] / a[1, 0])

@@ -79,3 +79,41 @@ def window_matrices(rates: Array, duration: float) -> tuple[Array, Array, Array]
         whole = _normalised(whole @ whole)
         ramp = _normalised(ramp) / 2.0
     return whole, flat, ramp
+
+
+def resolvent(
+    rates: Array, killing: NDArray[np.complex128], stationary: Array, values: Array
+) -> NDArray[np.complex128]:
+    """Return u with (s - Q) u = values and no stationary mean, for every ``killing`` s; shape ``(killings, states)``.
+
+    States are cut out one by one, as for the stationary distribution: s is a rate at which the chain is killed, and no
+    diagonal is ever formed, in which slow rates would be lost beside fast ones. Where s vanishes, the constant that
+    (s - Q) cannot tell is fixed by the mean.
+
+    Args:
+        rates: from i to j, shape ``(states, states)``, zero on the diagonal.
+        killing: s, shape ``(killings,)``.
+        stationary: probabilities, shape ``(states,)``.
+        values: with mean zero under them, same shape.
+    """
+    order = np.argsort(-stationary)  # the most probable state remains to the end
+    p, states = stationary[order], rates.shape[0]
+    a = np.repeat(rates[np.ix_(order, order)][None].astype(np.complex128), killing.shape[0], axis=0)
+    leak = np.repeat(killing[:, None], states, axis=1)
+    b = np.repeat(values[order][None].astype(np.complex128), killing.shape[0], axis=0)
+    total = np.ones_like(leak)
+    for k in range(states - 1, 0, -1):
+        total[:, k] = leak[:, k] + a[:, k, :k].sum(axis=1)
+        into = a[:, :k, k] / total[:, k, None]
+        a[:, :k, :k] += into[:, :, None] * a[:, k, None, :k]
+        leak[:, :k] += into * leak[:, k, None]
+        b[:, :k] += into * b[:, k, None]
+    # u = part + (value in the last state) x reach; reach is the probability of getting there alive
+    part, reach = np.zeros_like(b), np.ones_like(b)
+    for k in range(1, states):
+        part[:, k] = (b[:, k] + (a[:, k, :k] * part[:, :k]).sum(axis=1)) / total[:, k]
+        reach[:, k] = (a[:, k, :k] * reach[:, :k]).sum(axis=1) / total[:, k]
+    u = part - ((part @ p) / (reach @ p))[:, None] * reach
+    out = np.empty_like(u)
+    out[:, order] = u
+    return out
