@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ferrogen.core.errors import ArgumentError
 from ferrogen.device.reliability.acceleration import fit_accelerated, life_in_use
@@ -125,3 +127,38 @@ def test_decay_is_carried_on_to_the_criterion(law: str, value: Callable[[np.ndar
 def test_bad_data_are_refused_by_name(call: Callable[[], object], name: str) -> None:
     with pytest.raises(ArgumentError, match=f"`{name}`"):
         call()
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.tuples(st.floats(1e-6, 1e12), st.booleans()), min_size=1, max_size=25),
+    st.sampled_from(["weibull", "lognormal"]),
+    st.floats(0.001, 0.9),
+)
+def test_any_test_gives_a_finite_life_or_a_reason(
+    junctions: list[tuple[float, bool]], family: str, failed: float
+) -> None:
+    try:
+        fit = fit_lifetime(failures([t for t, _ in junctions], [dead for _, dead in junctions]), family)  # type: ignore[arg-type]
+        found = [life_interval(fit, failed, method=method) for method in ("fisher", "profile")]  # type: ignore[arg-type]
+    except ArgumentError:
+        return
+    for interval in found:
+        assert 0.0 < interval.low <= interval.estimate <= interval.high < math.inf
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.floats(1e-9, 1e12), st.floats(1e-6, 1e3)), min_size=1, max_size=15),
+    st.sampled_from(["stretched", "power", "logarithmic"]),
+    st.floats(1e-6, 1e3),
+)
+def test_any_curve_gives_a_finite_time_or_a_reason(
+    points: list[tuple[float, float]], law: str, criterion: float
+) -> None:
+    try:
+        fit = fit_decay([t for t, _ in points], [v for _, v in points], law)  # type: ignore[arg-type]
+        time = time_to_criterion(fit, criterion).time
+    except ArgumentError:
+        return
+    assert 0.0 < time.low <= time.estimate <= time.high < math.inf
