@@ -67,8 +67,8 @@ def some_waveform(cells: int, steps: int, seed: int = 3) -> tuple[NDArray[np.flo
 @pytest.mark.parametrize("domains", [1, 7, 100])
 def test_agrees_with_plain_numpy(switching: Make, nucleation: float, domains: int) -> None:
     spec = switching(nucleation_exponent=nucleation, local_bias_field=1e7)
-    ensemble = draw_domains(spec, domains * 1e-16, 5, np.random.default_rng(1))
-    fields, durations = some_waveform(5, 60)
+    ensemble = draw_domains(spec, domains * 1e-16, 13, np.random.default_rng(1))
+    fields, durations = some_waveform(13, 60)  # 100 domains: three blocks of cells, the last one not full
     start = initial_state(ensemble, 0.3)
     out, after = follow(ensemble, start, fields, durations, temperature=350.0)
     expected, state = plain(ensemble, start, fields, durations, 350.0)
@@ -102,6 +102,15 @@ def test_identical_pulses_accumulate_as_one_long_pulse(switching: Make, nucleati
     _, long = follow(ensemble, start, [1.4e8], [50e-6])
     np.testing.assert_allclose(pulsed.up, long.up, atol=1e-12)
     assert np.all(np.diff(out[:, ::2], axis=1) > 0.0)
+
+
+def test_rates_are_kept_only_where_neither_field_nor_duration_changes(switching: Make) -> None:
+    ensemble = draw_domains(switching(), 1e-15, 2, np.random.default_rng(2))
+    fields = np.array([[1e8, 1e8, 1e8, 1e8, 1e8], [1e8, 1e8, 1.6e8, 1.6e8, -1e8]])
+    durations = np.array([1e-5, 1e-5, 1e-5, 1e-4, 1e-4])
+    out, _ = follow(ensemble, initial_state(ensemble), fields, durations)
+    expected, _ = plain(ensemble, initial_state(ensemble), fields, durations)
+    np.testing.assert_allclose(out, expected, rtol=1e-9)
 
 
 def test_history_restarts_when_the_local_field_turns_and_not_at_zero_field(switching: Make) -> None:
