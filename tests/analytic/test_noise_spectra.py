@@ -10,10 +10,10 @@ from scipy.integrate import quad
 from ferrogen.core.errors import ArgumentError
 from ferrogen.core.streams import Streams
 from ferrogen.device.noise.averaging import averaged_variance
+from ferrogen.device.noise.cell import CellPoint
 from ferrogen.device.noise.electronic import shot_density, white_window_variance
 from ferrogen.device.noise.rtn.closed_form import window_covariance, window_variance
 from ferrogen.device.noise.spectra import (
-    CellPoint,
     averaged_lorentzian,
     binned_welch,
     cell_spectrum,

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ferrogen.core.constants import ELECTRON_MASS, ELEMENTARY_CHARGE, PLANCK, VACUUM_PERMITTIVITY
-from ferrogen.core.errors import ArgumentError, argument_error, check_number
+from ferrogen.core.errors import ArgumentError, CardError, argument_error, check_number
 from ferrogen.device.card import DeviceCard
+from ferrogen.device.noise.spec import NoiseSpec
 
 Array = NDArray[np.float64]
 
@@ -117,6 +118,24 @@ def path_step(paths: ArrayLike) -> Array:
     if not np.all(number >= 1.0):
         raise argument_error("paths", "be at least 1", np.ravel(number)[:3])
     return np.asarray(1.0 / number)
+
+
+def mechanism_step(card: DeviceCard) -> float:
+    """Return the relative step that a card's mechanism of conduction implies, to compare with its ``trap_amplitude``.
+
+    The larger of the area that one electron blocks and of one percolation path, over the cell's area.
+
+    Raises:
+        CardError: the card's section [noise] is missing, or gives neither area.
+    """
+    noise = card.require(NoiseSpec)
+    areas = [item.value for item in (noise.blocked_area, noise.path_area) if item is not None]
+    if not areas:
+        raise CardError(
+            f"Card '{card.name}' does not say how a trap blocks the current."
+            " Add `blocked_area` (direct tunnelling) or `path_area` (percolation), in m^2, under [noise]."
+        )
+    return min(max(areas) / card.cell_area.value, 1.0)
 
 
 def clipped_moment(median: float, log_width: float, limit: float, order: int) -> float:

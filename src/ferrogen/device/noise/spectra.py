@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ferrogen.core.errors import ArgumentError, argument_error, check_number, is_whole
 from ferrogen.core.streams import Purpose, Streams
+from ferrogen.device.noise.cell import CellPoint
 from ferrogen.device.noise.electronic import junction_density, white_window_variance
 from ferrogen.device.noise.rtn.closed_form import averaging_factor, lorentzian, occupancy
 from ferrogen.device.noise.rtn.windows import window_sums
@@ -22,42 +23,6 @@ Array = NDArray[np.float64]
 _FIRST_BIN = 4  # the Hann window smears the lowest frequencies of a segment into one another
 _HALF_OVERLAP = 1.0 / 36.0  # squared correlation of neighbouring half-overlapping Hann segments
 _NEXT, _NEXT_BUT_ONE = 4.0 / 9.0, 1.0 / 36.0  # squared correlation of frequencies one and two bins apart
-
-
-@dataclass(frozen=True, slots=True)
-class CellPoint:
-    """A cell at an operating point, all that its current noise depends on.
-
-    Attributes:
-        current: with all traps empty [A].
-        voltage: [V], not zero.
-        temperature: [K].
-        capture_rate: of its traps [1/s], shape ``(traps,)``.
-        emission_rate: [1/s], same shape.
-        steps: what an occupied trap adds to the current [A], same shape.
-        fano_factor: of the shot noise [1].
-    """
-
-    current: float
-    voltage: float
-    temperature: float
-    capture_rate: Array
-    emission_rate: Array
-    steps: Array
-    fano_factor: float = 1.0
-
-    def __post_init__(self) -> None:
-        arrays = [np.asarray(x, dtype=np.float64) for x in (self.capture_rate, self.emission_rate, self.steps)]
-        shapes = {x.shape for x in arrays}
-        if len(shapes) != 1 or arrays[0].ndim != 1 or not all(np.all(np.isfinite(x)) for x in arrays):
-            raise argument_error("capture_rate", "be finite, and as long as emission rates and steps", str(shapes))
-        if np.any(arrays[0] <= 0.0) or np.any(arrays[1] <= 0.0):
-            raise argument_error("capture_rate", "be positive in 1/s, and so the emission rate", arrays[0][:3])
-
-    @property
-    def mean_current(self) -> float:
-        """Mean current, the occupied traps' share included [A]."""
-        return self.current + float(self.steps @ occupancy(self.capture_rate, self.emission_rate))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,14 @@ from scipy import stats
 from scipy.integrate import quad
 
 from ferrogen.array.population import draw_population
-from ferrogen.core.errors import ArgumentError
+from ferrogen.core.errors import ArgumentError, CardError
 from ferrogen.device.card import DeviceCard
 from ferrogen.device.noise.amplitude import (
     amplitude_moment,
     area_step,
     blocked_area,
     clipped_moment,
+    mechanism_step,
     path_step,
     potential_between_plates,
     scaled_amplitude_moment,
@@ -89,8 +90,9 @@ def test_clipped_moments(median: float, width: float, limit: float, order: int) 
     def tilted(z: float) -> float:  # m^k e^(k s z) phi(z), completed to a normal density about k s
         return float(median**order * np.exp(shift**2 / 2) * stats.norm.pdf(z - shift))
 
-    inside = quad(tilted, shift - 40.0, min(edge, shift + 40.0), points=[shift], epsrel=1e-10, limit=200)[0]
-    expected = (inside if edge > shift - 40.0 else 0.0) + limit**order * stats.norm.sf(edge)
+    top = min(edge, shift + 12.0)
+    inside = quad(tilted, min(edge, shift) - 12.0, top, epsabs=0.0, epsrel=1e-10, limit=200)[0]
+    expected = inside + limit**order * stats.norm.sf(edge)
     assert clipped_moment(median, width, limit, order) == pytest.approx(expected, rel=1e-6)
 
 
@@ -122,3 +124,13 @@ def test_the_state_s_amplitude_is_what_arrays_use(card: DeviceCard) -> None:
     expected = -own * population.conductance(s).T.ravel()[cell]
     assert few.mean() > 0.9
     np.testing.assert_allclose(steps[few], expected[few], rtol=1e-13)
+
+
+def test_the_step_that_the_conduction_implies(noisy_card: DeviceCard) -> None:
+    assert mechanism_step(noisy_card) == pytest.approx(4e-16 / 1e-14)
+    assert noisy_card.noise is not None
+    direct = noisy_card.model_copy(update={"noise": noisy_card.noise.model_copy(update={"path_area": None})})
+    assert mechanism_step(direct) == pytest.approx(2e-18 / 1e-14)
+    neither = {"path_area": None, "blocked_area": None}
+    with pytest.raises(CardError, match="blocked_area"):
+        mechanism_step(noisy_card.model_copy(update={"noise": noisy_card.noise.model_copy(update=neither)}))

@@ -18,6 +18,7 @@ from ferrogen.device.noise.averaging import (
     visible_variance,
     white_autocovariance,
 )
+from ferrogen.device.noise.cell import cell_point
 from ferrogen.device.noise.ensemble import (
     active_traps,
     expected_spectrum,
@@ -27,6 +28,7 @@ from ferrogen.device.noise.ensemble import (
     log_uniform_density,
     log_uniform_window_variance,
     mean_activity,
+    population_spectrum,
     population_window_variance,
 )
 from ferrogen.device.noise.gaussian_limit import (
@@ -46,6 +48,7 @@ from ferrogen.device.noise.ornstein_uhlenbeck import (
     step_processes,
 )
 from ferrogen.device.noise.rates import curvature_ratio, shockley_read_hall
+from ferrogen.device.noise.spectra import cell_spectrum
 from ferrogen.device.noise.traps import draw_traps
 
 ONE = np.ones(1)
@@ -117,6 +120,28 @@ def test_capture_comes_from_the_card_s_section(card: DeviceCard, noisy_card: Dev
     for call in (shockley_read_hall, curvature_ratio):
         with pytest.raises(CardError, match="noise"):
             call(without)
+
+
+def test_a_cell_s_spectrum_is_its_part_of_the_population_s(noisy_card: DeviceCard) -> None:
+    traps = draw_traps(noisy_card, 20, np.random.default_rng(6))
+    f = np.array([1.0, 1e3])
+    whole = population_spectrum(traps, f, 1.2, 300.0)
+    for cell in (0, 7, 19):
+        point = cell_point(noisy_card, traps, cell, switched_fraction=1.0, voltage=1.2, temperature=300.0)
+        assert point.current == pytest.approx(20e-9 * 0.4 * np.sinh(3.0))
+        assert point.fano_factor == 0.8
+        np.testing.assert_allclose(cell_spectrum(point, f).telegraph / point.current**2, whole[cell], rtol=1e-12)
+        off = cell_point(noisy_card, traps, cell, switched_fraction=0.0, voltage=1.2, temperature=300.0)
+        small = -traps.amplitude[traps.cell == cell] < 0.2
+        np.testing.assert_allclose(off.steps[small] / off.current, 2.0 * point.steps[small] / point.current, rtol=1e-12)
+    arguments = {"switched_fraction": 1.0, "voltage": 1.2, "temperature": 300.0}
+    for change, cell, name in (
+        ({}, 20, "cell"),
+        ({"voltage": 9.0}, 0, "voltage"),
+        ({"temperature": 9.0}, 0, "temperature"),
+    ):
+        with pytest.raises(ArgumentError, match=f"`{name}`"):
+            cell_point(noisy_card, traps, cell, **{**arguments, **change})
 
 
 @pytest.mark.parametrize(
