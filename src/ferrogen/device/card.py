@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import tomllib
 from pathlib import Path
@@ -136,7 +137,7 @@ class DeviceCard(Section):
         title = next(name for name, field in type(self).model_fields.items() if kind in get_args(field.annotation))
         raise CardError(
             f"Card '{self.name}' has no section [{title}], which is needed here."
-            f" Add it, or use a card that has one: {', '.join(_cards_with(title))}."
+            f" Add it, or use a card that has one: {', '.join(_cards_with(title)) or 'none is installed'}."
         )
 
     def assumptions(self) -> list[str]:
@@ -195,7 +196,11 @@ class DeviceCard(Section):
 
 
 def _cards_with(title: str) -> list[str]:
-    return [name for name in card_names() if title in load_card(name).sections]
+    found = []
+    for name in card_names():
+        with contextlib.suppress(CardError):  # another package's broken card is not what the user asked about
+            found += [name] if title in load_card(name).sections else []
+    return found
 
 
 def card_names() -> list[str]:

@@ -7,7 +7,7 @@ one that belongs to the polarisation and the charge at its end,
 
     E = E_F(V, P(E), sigma(E)),
 
-an implicit step: the right side falls with E, so the root is bracketed and found by bisection, cell by cell. Without
+an implicit step: the right side falls with E, so the root is bracketed and found cell by cell. Without
 such layers the field does not depend on the polarisation, and one step is exact however long.
 """
 
@@ -31,14 +31,19 @@ from ferrogen.device.polarization import domains
 from ferrogen.device.polarization.ensemble import DomainEnsemble, DomainState, draw_domains
 from ferrogen.device.polarization.spec import SwitchingSpec
 from ferrogen.device.registry import plugged_model
+from ferrogen.device.roots import falling_root
 from ferrogen.device.transport.compact import read_current
 
 OWN_MODEL: Final = "domain-ensemble"
 """Name of ferrogen's own device model, which cards use if they name no other."""
 
-_SHORTEST_STEP = 1e-10  # s, of the first step of a pulse: nothing in a card is faster
+MOST_DOMAINS: Final = 1000
+"""Domains that a cell is followed with unless told otherwise."""
+
 _STEPS_PER_DECADE = 8
-_BISECTIONS = 24  # a bracket of some 1e10 V/m is then narrower than 1e3 V/m
+_FIRST_STEP = 1e-3  # over the attempt time: even in an infinite field so little switches meanwhile
+_FIELD_TOLERANCE = 1e4  # V/m, a ten-thousandth of what switches
+_MOST_TRIALS = 60  # halving a bracket of 1e10 V/m down to the tolerance takes 20
 Array = NDArray[np.float64]
 
 
@@ -155,33 +160,34 @@ class Junction:
         return self.stack.top_reduced_thickness + self.stack.bottom_reduced_thickness > 0.0
 
     def _steps(self, duration: float, per_decade: int) -> list[float]:
-        if not self.coupled or duration <= _SHORTEST_STEP:
+        first = _FIRST_STEP * self.ensemble.attempt_time
+        if self.sites is not None and self.sites.compensated_share > 0.0:
+            first = min(first, 0.1 * self.sites.shortest)
+        if not self.coupled or duration <= first:
             return [duration]
-        count = max(1, math.ceil(per_decade * math.log10(duration / _SHORTEST_STEP)))
-        edges = np.concatenate([[0.0], np.geomspace(_SHORTEST_STEP, duration, count + 1)])
+        count = max(1, math.ceil(per_decade * math.log10(duration / first)))
+        edges = np.concatenate([[0.0], np.geomspace(first, duration, count + 1)])
         return [float(step) for step in np.diff(edges)]
 
     def _implicit_step(
-        self, state: JunctionState, voltage: Array, duration: float, temperature: float
+        self, before: JunctionState, voltage: Array, duration: float, temperature: float
     ) -> JunctionState:
         def moved(field: Array) -> DomainState:
             return domains.advance(
-                self.ensemble, state.domains, field, duration, temperature=temperature, key=self.key, step=state.steps
+                self.ensemble, before.domains, field, duration, temperature=temperature, key=self.key, step=before.steps
             )
 
         def charged(polarization: Array) -> Array:
-            return state.charge if self.sites is None else relaxed(self.sites, state.charge, polarization, duration)
+            return before.charge if self.sites is None else relaxed(self.sites, before.charge, polarization, duration)
+
+        def excess(field: Array) -> Array:
+            polarization = domains.polarization(self.ensemble, moved(field))
+            return self._field(voltage, polarization, charged(polarization)) - field
 
         most = self.ensemble.remanent_polarization
         low, high = (self._field(voltage, p, charged(p)) for p in (most, -most))
-        if self.coupled:
-            for _ in range(_BISECTIONS):
-                middle = 0.5 * (low + high)
-                polarization = domains.polarization(self.ensemble, moved(middle))
-                above = self._field(voltage, polarization, charged(polarization)) > middle
-                low, high = np.where(above, middle, low), np.where(above, high, middle)
-        after = moved(low)
-        return JunctionState(after, charged(domains.polarization(self.ensemble, after)), state.steps + 1)
+        after = moved(falling_root(excess, low, high, _FIELD_TOLERANCE, _MOST_TRIALS) if self.coupled else low)
+        return JunctionState(after, charged(domains.polarization(self.ensemble, after)), before.steps + 1)
 
     def _field(self, voltage: Array, polarization: Array, charge: Array) -> Array:
         return ferroelectric_field(self.stack, voltage, polarization, charge.sum(axis=1))
@@ -196,7 +202,9 @@ class Junction:
         return np.array(np.broadcast_to(volts, (self.cells,)))
 
 
-def draw_cells(card: DeviceCard, cells: int, seed: int, *, random_flips: bool = True) -> Junction:
+def draw_cells(
+    card: DeviceCard, cells: int, seed: int, *, random_flips: bool = True, most_domains: int = MOST_DOMAINS
+) -> Junction:
     """Draw cells of ferrogen's own device model from a card with a section [switching].
 
     Args:
@@ -204,6 +212,8 @@ def draw_cells(card: DeviceCard, cells: int, seed: int, *, random_flips: bool = 
         cells: how many.
         seed: everything random follows from it.
         random_flips: domains flip one by one at random; else probabilities are followed.
+        most_domains: larger cells are given this many domains, and scatter as such a cell does: with the default by
+            less than 0.5 / sqrt(1000) = 1.6 % of the range.
 
     Raises:
         CardError: the card has no section [switching].
@@ -212,9 +222,11 @@ def draw_cells(card: DeviceCard, cells: int, seed: int, *, random_flips: bool = 
     streams = Streams(seed)
     if not is_whole(cells, 1):
         raise argument_error("cells", "be a whole number from 1", cells)
-    ensemble = draw_domains(
-        card.require(SwitchingSpec), card.cell_area.value, cells, streams.generator(Purpose.DOMAINS)
-    )
+    if not is_whole(most_domains, 1):
+        raise argument_error("most_domains", "be a whole number from 1", most_domains)
+    switching = card.require(SwitchingSpec)
+    area = min(card.cell_area.value, most_domains * switching.domain_area.value)
+    ensemble = draw_domains(switching, area, cells, streams.generator(Purpose.DOMAINS))
     spread = streams.generator(Purpose.POPULATION)
     return Junction(
         card=card,

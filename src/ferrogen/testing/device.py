@@ -21,6 +21,8 @@ from ferrogen.device.junction import make_junction
 from ferrogen.device.programming.spec import ProgrammingSpec
 
 _CELLS: Final = 6
+_PULSES: Final = 8  # of full height: enough to switch far
+_MANY: Final = 60  # whose mean share scatters by less than a percent, with 40 domains each
 _SEED: Final = 11
 
 
@@ -79,7 +81,7 @@ class _Trial:
             )
         self.kept.append(promise)
 
-    def _on(self, model: JunctionModel | None = None, pulses: int = 30) -> Any:
+    def _on(self, model: JunctionModel | None = None, pulses: int = _PULSES) -> Any:
         model = self.model if model is None else model
         state = model.initial_state()
         for _ in range(pulses):
@@ -105,7 +107,7 @@ class _Trial:
         up = self._share(on)
         self._keep("set pulses switch on", np.all(up > self._share(self.model.initial_state())), up)
         state = on
-        for _ in range(30):
+        for _ in range(_PULSES):
             state = self.model.advance(state, self.reset_voltage, self.width)
         self._keep("reset pulses switch off", np.all(self._share(state) < up), (up, self._share(state)))
         self._keep("the share switched on lies between 0 and 1", np.all((up >= 0.0) & (up <= 1.0)), up)
@@ -130,7 +132,7 @@ class _Trial:
         self._keep("a cell's state depends on its own voltage only", together[0] == single[0], (together, single))
 
     def a_pulse_is_the_sum_of_its_parts(self) -> None:
-        many = self.make(self.card, 400, _SEED)
+        many = self.make(self.card, _MANY, _SEED)
         whole = many.switched_fraction(many.advance(many.initial_state(), self.set_voltage, self.width))
         half = many.advance(many.initial_state(), self.set_voltage, 0.5 * self.width)
         parts = many.switched_fraction(many.advance(half, self.set_voltage, 0.5 * self.width))
