@@ -19,6 +19,7 @@ from ferrogen.core.references import references
 from ferrogen.core.streams import Streams
 
 KINDS: dict[str, str] = {
+    "iv": "iv.kind",
     "endurance": "endurance.kind",
     "switching": "switching",
     "retention": "retention.kind",
