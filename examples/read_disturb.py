@@ -1,0 +1,29 @@
+"""Does the sample voltage disturb the stored weights? What the switching law of measured HZO says, card by card.
+
+Cells that are off, and cells that were set by a train of the card's own pulses, are held at the card's sample voltage
+and at its multiply voltage; the share of domains that are on is printed against time.
+"""
+
+from ferrogen.device.card import card_names, load_card
+from ferrogen.device.junction import draw_cells
+
+TIMES = (1e-3, 1.0, 1e3)
+
+for name in card_names():
+    card = load_card(name)
+    if card.model != "domain-ensemble" or card.programming is None or card.switching is None:
+        continue
+    cells = draw_cells(card, 20, seed=1, random_flips=False)
+    off = on = cells.initial_state()
+    for _ in range(int(card.programming.pulse_count.value)):
+        on = cells.advance(on, card.programming.set_voltage.value, card.programming.pulse_width.value)
+    print(f"{name}: {', '.join(f'{time:g} s' for time in TIMES)} at each voltage")
+    for voltage in (card.default_multiply_voltage, card.default_sample_voltage):
+        for label, start in (("off", off), ("set", on)):
+            shares, state, passed = [], start, 0.0
+            for time in TIMES:
+                state = cells.advance(state, voltage, time - passed)
+                shares.append(float(cells.switched_fraction(state).mean()))
+                passed = time
+            begun = float(cells.switched_fraction(start).mean())
+            print(f"  {voltage:4.2f} V  {label}  {begun:.3f} -> {', '.join(f'{share:.3f}' for share in shares)}")
