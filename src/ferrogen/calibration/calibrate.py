@@ -19,6 +19,7 @@ from ferrogen.core.references import references
 from ferrogen.core.streams import Streams
 
 KINDS: dict[str, str] = {
+    "pulses": "pulses.kind",
     "iv": "iv.kind",
     "endurance": "endurance.kind",
     "switching": "switching",
