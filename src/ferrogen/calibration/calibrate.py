@@ -23,6 +23,8 @@ KINDS: dict[str, str] = {
     "iv": "iv.kind",
     "endurance": "endurance.kind",
     "switching": "switching",
+    "waveform": "waveform",
+    "loop": "loop",
     "retention": "retention.kind",
 }
 """Kind -> module below ``ferrogen.calibration`` that holds it as ``KIND``; imported when it is asked for."""

@@ -19,6 +19,7 @@ from ferrogen.device.card import DeviceCard
 from ferrogen.device.parameter import Parameter, Spread
 
 _FRAGMENT_LIMIT = 1_000_000
+_HELD = "Held in the fit: "
 _DIGITS = 6  # more would only pretend
 
 
@@ -28,12 +29,14 @@ class CardFragment:
 
     Attributes:
         sections: section name -> parameter name -> parameter; the section ``""`` holds those of the card itself.
-            Parameters that are ``assumed`` fill gaps of a card and never displace what it has.
+            Parameters that are ``assumed`` fill gaps of a card and do not displace what it has, unless ``held``.
         not_identified: sentences: what the data could not tell, alone or at all.
+        held: assumed parameters that the fit rests on, as ``section.name``: the fitted ones are wrong without them.
     """
 
     sections: Mapping[str, Mapping[str, Parameter]]
     not_identified: tuple[str, ...] = ()
+    held: tuple[str, ...] = ()
 
     def plain(self) -> dict[str, Any]:
         """Return the parameters as plain nested values, as they stand in a card."""
@@ -85,20 +88,22 @@ def write_fragment(fragment: CardFragment, path: Path, *, heading: Sequence[str]
         OutputError: the folder cannot be written.
     """
     comments = [*heading, *(f"Not identified: {sentence}" for sentence in fragment.not_identified)]
+    comments += [f"{_HELD}{' '.join(fragment.held)}"] if fragment.held else []
     top = _comments(comments)
     with atomic_path(path) as temporary:
         temporary.write_text(f"{top}\n{tomli_w.dumps(fragment.plain())}".lstrip("\n"), encoding="utf-8")
 
 
 def load_fragment(path: Path) -> CardFragment:
-    """Read a fragment that :func:`write_fragment` wrote (its comments are for people and are left behind).
+    """Read a fragment that :func:`write_fragment` wrote; of its comments only what was held is kept.
 
     Raises:
         DataFileError: no such file, not TOML, or a parameter that is malformed.
     """
     raw = read_bytes(path, what="Card fragment", limit=_FRAGMENT_LIMIT)
     try:
-        tables: dict[str, Any] = tomllib.loads(raw.decode("utf-8"))
+        text = raw.decode("utf-8")
+        tables: dict[str, Any] = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise DataFileError(f"Card fragment '{path}' is not a TOML file: {' '.join(str(error).split())}.") from None
     sections: dict[str, dict[str, Parameter]] = {}
@@ -111,7 +116,8 @@ def load_fragment(path: Path) -> CardFragment:
                 sections.setdefault("" if own else name, {})[key] = Parameter.model_validate(item)
             except ValidationError as error:
                 raise DataFileError(explain(error, subject=f"Card fragment '{path}', `{key}`")) from None
-    return CardFragment(sections)
+    held = [line.removeprefix(f"# {_HELD}") for line in text.splitlines() if line.startswith(f"# {_HELD}")]
+    return CardFragment(sections, held=tuple(name for line in held for name in line.split()))
 
 
 def merge(card: DeviceCard, fragment: CardFragment, *, name: str, title: str) -> DeviceCard:
@@ -132,7 +138,7 @@ def merge(card: DeviceCard, fragment: CardFragment, *, name: str, title: str) ->
     for section, parameters in fragment.sections.items():
         target = data if not section else data.setdefault(section, {})
         for key, item in parameters.items():
-            if item.status != "assumed" or key not in target:
+            if item.status != "assumed" or key not in target or f"{section}.{key}" in fragment.held:
                 target[key] = _plain(item)
             for quantity, ends in item.valid.items():
                 if item.status != "assumed":

@@ -176,7 +176,11 @@ def calibrate_switching(request: Request) -> Calibration:
     model = pulses.polarization * PRACTICAL - best.residuals
     return Calibration(
         kind="switching",
-        fragment=CardFragment({"switching": _section(request, pulses, main, about)}, _not_identified(best)),
+        fragment=CardFragment(
+            {"switching": _section(request, pulses, main, about)},
+            _not_identified(best),
+            held=("switching.nucleation_exponent", "switching.local_bias_field"),
+        ),
         summary=summary,
         goodness={
             "rmse [uC/cm^2]": best.rmse,
@@ -234,7 +238,9 @@ def _section(request: Request, pulses: Pulses, main: Compared, about: str) -> di
         "attempt_time": one("attempt_time"),
         "field_exponent": one("field_exponent"),
         "nucleation_exponent": exponent,
-        "local_bias_field": assumed(0.0, "V/m", note="pulses from a saturated state do not tell it"),
+        "local_bias_field": assumed(
+            0.0, "V/m", note="held in the fit: pulses from a saturated state do not tell a bias from the activation"
+        ),
         "domain_area": assumed(
             GRAIN_AREA, "m^2", note="a grain of 20 nm; the mean of many domains does not tell their number"
         ),

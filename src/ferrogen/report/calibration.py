@@ -64,7 +64,11 @@ def calibration_figure(path: Path, result: Calibration) -> int:
 
 def _headline(figure: Figure, result: Calibration, drawn: int) -> None:
     left_out = len(result.panels) - drawn
-    caption = "".join(result.summary[:1]) + (f" {left_out} more panels are not drawn." if left_out else "")
+    caption = (
+        "".join(result.summary[:1])
+        + " Points: data; lines: model."
+        + (f" {left_out} more panels are not drawn." if left_out else "")
+    )
     files = ", ".join(str(item["name"]) for item in result.provenance.get("files", []))
     headline(figure, f"Calibration: {result.kind}", caption, footer=f"Data: {files}." if files else "")
 

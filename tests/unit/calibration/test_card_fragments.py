@@ -82,6 +82,17 @@ def test_assumed_parameters_fill_gaps_only() -> None:
     assert again == card
 
 
+def test_what_a_fit_rests_on_displaces_all_the_same(tmp_path: Path) -> None:
+    base = merge(load_card("hzo-mfis-nor"), fragment(), name="mine", title="Mine")
+    other = {"nucleation_exponent": assumed(1.0, "1", note="stated"), "domain_area": assumed(9e-16, "m^2", note="")}
+    held = CardFragment({"switching": other}, held=("switching.nucleation_exponent",))
+    write_fragment(held, tmp_path / "fragment.toml")
+    for item in (held, load_fragment(tmp_path / "fragment.toml")):
+        section = merge(base, item, name="mine", title="Mine").require(SwitchingSpec)
+        assert section.nucleation_exponent.value == 1.0
+        assert section.domain_area == base.require(SwitchingSpec).domain_area
+
+
 def test_what_makes_no_card_is_refused() -> None:
     base = load_card("hzo-mfis-nor")
     for sections in (

@@ -1,0 +1,190 @@
+"""Waveforms and loops made from known parameters give them back, and records that were not fitted are predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ferrogen.calibration.calibrate import calibrate
+from ferrogen.calibration.charge import Record, lagged, model_charge
+from ferrogen.calibration.fit import Array
+from ferrogen.calibration.fragment import merge
+from ferrogen.calibration.loop import LoopSetting
+from ferrogen.calibration.samples import Sample
+from ferrogen.core.errors import ArgumentError, DataFileError
+from ferrogen.core.streams import Purpose, Streams
+from ferrogen.device.card import load_card
+from ferrogen.device.polarization.spec import HysteresisSpec, SwitchingSpec
+from ferrogen.device.waveforms import from_samples
+
+FILM = Sample(thickness=10e-9)
+TRUE = {
+    "remanent_polarization": 0.15, "activation_field": 1.4e8, "activation_width": 0.25, "attempt_time": 1e-6,
+    "field_exponent": 3.5, "nucleation_exponent": 1.0, "local_bias_field": 1e7, "bias_deviation": 2.5e7,
+    "permittivity": 40.0,
+}  # fmt: skip
+
+
+def record(turns: list[float], slope: float, start: str, count: int = 400, temperature: float = 300.0) -> Record:
+    """Return ramps between turning voltages [V] at a slope [V/s], of no charge yet."""
+    at = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(turns)))]) / slope
+    time = np.linspace(0.0, at[-1], count)
+    voltage = np.interp(time, at, turns)
+    return Record("", time, voltage, np.zeros(count), from_samples(time, voltage).voltages, start, temperature)
+
+
+def write(path: Path, item: Record, charge: Array, key: int, noise: float = 2e-3) -> Path:
+    drawn = Streams(2).generator(Purpose.SYNTHETIC_DATA, key).standard_normal(charge.size)
+    table = np.c_[item.time * 1e6, item.voltage, (charge + noise * drawn) * 100.0]
+    np.savetxt(path, table, delimiter="\t", header="t us\tV V\tP uC_per_cm2", comments="")
+    return path
+
+
+WAVES = ([3.0, -3.0, 1.2, -1.2, 1.2, -3.0, 3.0], [3.0, -3.0, 2.0, -1.0, 1.0, -2.0, 3.0])
+
+
+def waves(folder: Path, values: Mapping[str, float] = TRUE) -> list[Path]:
+    paths = []
+    for k, turns in enumerate(WAVES):
+        item = record(list(turns), 5e4, "up")
+        paths.append(write(folder / f"wave{k}.tsv", item, model_charge(item, values, 10e-9) + 0.02, k))
+    return paths
+
+
+def test_a_waveform_gives_its_parameters_back_and_predicts_another(tmp_path: Path) -> None:
+    """Six parameters within 4.5 standard errors, the larger of two kinds each: false-alarm level below 1e-3."""
+    settings = {"fitted": 1, "nucleation_exponent": "1"}
+    result = calibrate("waveform", waves(tmp_path), sample=FILM, settings=settings)
+    fitted = result.record["fit"]["parameters"]
+    assert set(fitted) == set(TRUE) - {"attempt_time", "field_exponent", "nucleation_exponent"}
+    for name, item in fitted.items():
+        # The model itself is a quadrature with fewer nodes here than in the data: 0.5 % beside the errors.
+        assert abs(item["value"] - TRUE[name]) < 4.5 * item["standard_error"] + 0.005 * abs(TRUE[name]), name
+    first, second = result.record["records"]
+    assert (first["fitted"], second["fitted"]) == (True, False)
+    assert first["rmse"] == pytest.approx(0.2, rel=0.2)
+    assert second["rmse"] == pytest.approx(0.2, rel=0.25)
+    assert result.goodness["rmse of predicted records [uC/cm^2]"] == pytest.approx(second["rmse"])
+    assert result.record["error_by_thinning [uC/cm^2]"] < 0.02
+    card = merge(load_card("hzo-mfis-nor"), result.fragment, name="mine", title="Mine")
+    assert card.ferroelectric_permittivity.value == pytest.approx(40.0, rel=0.03)
+    section = card.require(SwitchingSpec)
+    assert section.local_bias_field.spread is not None
+    assert section.local_bias_field.spread.value == pytest.approx(2.5e7, rel=0.15)
+    assert (section.attempt_time.status, section.activation_field.status) == ("assumed", "fitted")
+    assert any("one sweep rate" in text for text in result.fragment.not_identified)
+
+
+def test_a_prediction_with_a_wrong_offset_says_so(tmp_path: Path) -> None:
+    paths = waves(tmp_path)
+    lines = paths[1].read_text().splitlines()
+    moved = ["\t".join([*line.split("\t")[:2], str(float(line.split("\t")[2]) + 3.0)]) for line in lines[1:]]
+    paths[1].write_text("\n".join([lines[0], *moved]))
+    settings = {"fitted": 1, "nucleation_exponent": "1"}
+    second = calibrate("waveform", paths, sample=FILM, settings=settings).record["records"][1]
+    assert second["rmse"] == pytest.approx(3.0, rel=0.05)
+    assert second["rmse_own_offset"] == pytest.approx(0.2, rel=0.25)
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        ("0\t1\t1\n1\t2\t1\n", "at least 20"),
+        ("".join(f"{k % 17}\t{k}\t1\n" for k in range(30)), "the time must rise"),
+        ("".join(f"{k}\t1\t{k}\n" for k in range(30)), "never changes"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["waveform", "loop"])
+def test_what_is_no_waveform_is_refused(tmp_path: Path, kind: str, rows: str, says: str) -> None:
+    path = tmp_path / "bad.tsv"
+    path.write_text("t us\tV V\tP uC_per_cm2\n" + rows)
+    with pytest.raises(DataFileError, match=says):
+        calibrate(kind, [path], sample=FILM)
+
+
+def test_facts_and_settings_are_checked(tmp_path: Path) -> None:
+    paths = waves(tmp_path)
+    for kind in ("waveform", "loop"):
+        with pytest.raises(ArgumentError, match="thickness"):
+            calibrate(kind, paths)
+        with pytest.raises(ArgumentError, match="fitted"):
+            calibrate(kind, paths, sample=FILM, settings={"fitted": 3})
+    with pytest.raises(ArgumentError, match="temperatures"):
+        calibrate("loop", paths, sample=FILM, settings={"temperatures": "300 K"})
+    with pytest.raises(ArgumentError, match="leakage"):
+        calibrate("loop", paths, sample=FILM, settings={"leakage": "somewhere.tsv"})
+
+
+LEAK = (2.0, 3.0)  # A/m^2 at 1 V on the positive side, exponent
+
+
+def loops(folder: Path, values: Mapping[str, float], *, preisach: bool = False) -> tuple[list[Path], str]:
+    """Write loops at three rates, the last one hot, and the table of the leakage; the instrument closes loops."""
+    volts = np.concatenate([np.linspace(0.0, 3.0, 7), np.linspace(2.5, -3.0, 12)])
+    density = np.where(volts > 0, LEAK[0], -0.3 * LEAK[0]) * np.abs(volts) ** LEAK[1]
+    table = folder / "dc.tsv"
+    np.savetxt(table, np.c_[volts, density], delimiter="\t", header="V V\tJ [A/m^2]", comments="")
+    setting = LoopSetting(10e-9, preisach, (), 0.0, "no")
+    paths = []
+    for k, (slope, kelvin) in enumerate(((4e3, 300.0), (4e4, 300.0), (4e3, 350.0))):
+        item = record([0.0, 3.0, -3.0, 0.0], slope, "cycled", 300, kelvin)
+        heat = np.exp(0.25 / 8.617333262e-5 * (1.0 / 300.0 - 1.0 / kelvin))
+        leak = np.where(item.mean_voltage > 0, LEAK[0], -0.3 * LEAK[0]) * np.abs(item.mean_voltage) ** LEAK[1] * heat
+        lag = values["lag"]
+        plain = setting.charge(item, {key: value for key, value in values.items() if key != "lag"})
+        whole = plain + np.concatenate([[0.0], np.cumsum(leak * item.durations)])
+        whole = lagged(whole, item.time, lag, cyclic=True)
+        whole = whole - (whole[-1] - whole[0]) * item.time / item.time[-1]
+        paths.append(write(folder / f"loop{k}.tsv", item, whole, 10 + k))
+    return paths, f"{table} at 300 K"
+
+
+def test_a_loop_gives_its_parameters_back_and_predicts_rates_and_temperatures(tmp_path: Path) -> None:
+    """As the waveform's test, with leakage, lag and closure in the data."""
+    paths, leakage = loops(tmp_path, {**TRUE, "lag": 5e-5})
+    settings = {
+        "nucleation_exponent": "1", "leakage": leakage, "leakage_activation": "0.25 eV",
+        "temperatures": "300 K; 300 K; 350 K",
+    }  # fmt: skip
+    result = calibrate("loop", paths, sample=FILM, settings=settings)
+    fitted = result.record["fit"]["parameters"]
+    for name, item in fitted.items():
+        true = {**TRUE, "lag": 5e-5}[name]
+        assert abs(item["value"] - true) < 4.5 * item["standard_error"] + 0.01 * abs(true), name
+    for item in result.record["loops"]:
+        # At ten times the rate the error of the fitted lag shows; with a lag of its own only noise is left.
+        assert item["rmse"] < (0.25 if item["fitted"] else 0.8)
+        assert item["rmse_own_lag"] == pytest.approx(0.2, rel=0.25)
+        assert item["coercive_up_measured_model"][0] == pytest.approx(item["coercive_up_measured_model"][1], abs=0.05)
+    assert [round(item["frequency"]) for item in result.record["loops"]] == [333, 3333, 333]
+    left_out = calibrate("loop", paths, sample=FILM, settings={"nucleation_exponent": "1"})
+    assert any("Leakage is left out" in text for text in left_out.warnings)
+    hot = left_out.record["loops"][2]
+    assert hot["rmse"] > 1.0
+
+
+def test_a_preisach_loop_gives_its_parameters_back(tmp_path: Path) -> None:
+    true = {
+        "saturation_polarization": 0.2, "remanence_ratio": 0.7, "coercive_field": 1.1e8, "bias_field": 1e7,
+        "permittivity": 30.0, "lag": 5e-5,
+    }  # fmt: skip
+    paths, leakage = loops(tmp_path, true, preisach=True)
+    settings = {"model": "preisach", "leakage": leakage, "leakage_activation": 0.25}
+    result = calibrate("loop", paths[:2], sample=FILM, settings=settings)
+    for name, item in result.record["fit"]["parameters"].items():
+        assert abs(item["value"] - true[name]) < 4.5 * item["standard_error"] + 0.005 * abs(true[name]), name
+    section = merge(load_card("hzo-mfis-nor"), result.fragment, name="mine", title="Mine").require(HysteresisSpec)
+    assert section.remanent_polarization.value == pytest.approx(0.14, rel=0.02)
+    assert section.coercive_field.value == pytest.approx(1.1e8, rel=0.02)
+
+
+def test_open_loops_are_told_from_closed_ones() -> None:
+    item = record([0.0, 3.0, -3.0, 0.0], 4e3, "cycled")
+    setting = LoopSetting(10e-9, preisach=False, tables=(), activation=0.0, closed="auto")
+    charge = model_charge(item, TRUE, 10e-9)
+    assert setting.is_closed(replace(item, charge=charge))
+    assert not setting.is_closed(replace(item, charge=charge + 0.1 * np.ptp(charge) * item.time / item.time[-1]))
