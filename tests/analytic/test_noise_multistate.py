@@ -83,14 +83,14 @@ def test_windows_are_the_autocovariance_integrated(trap: MultistateTrap) -> None
         return float((p * d) @ expm(trap.generator * s) @ d)
 
     np.testing.assert_allclose(autocovariance(trap, [0.0, -0.02, 0.3]), [c(0.0), c(0.02), c(0.3)], rtol=1e-11)
-    assert variance(trap) == pytest.approx(c(0.0), rel=1e-12)
+    assert variance(trap) == pytest.approx(c(0.0), rel=1e-12, abs=0.0)
     for duration in (0.01, 0.2, 1.0):
 
         def triangle(s: float, apart: float, duration: float = duration) -> float:
             return (duration - abs(s)) * c(apart + s)
 
         integral, _ = quad(triangle, 0.0, duration, args=(0.0,), epsabs=0.0, epsrel=1e-11, limit=200)
-        assert window_variance(trap, duration) == pytest.approx(2.0 * integral / duration**2, rel=1e-9)
+        assert window_variance(trap, duration) == pytest.approx(2.0 * integral / duration**2, rel=1e-9, abs=0.0)
         for period, lag in ((duration, 1), (1.5 * duration, 2)):
             apart = lag * period
             # both windows together: a triangle of lags about their distance
@@ -108,7 +108,7 @@ def test_the_spectrum_is_the_transform_of_the_autocovariance(trap: MultistateTra
             lambda s: float(autocovariance(trap, s)), 0.0, end,
             weight="cos", wvar=2.0 * np.pi * frequency, epsabs=1e-12, epsrel=1e-10, limit=400,
         )  # fmt: skip
-        assert float(spectrum(trap, frequency)) == pytest.approx(4.0 * integral, rel=1e-7)
+        assert float(spectrum(trap, frequency)) == pytest.approx(4.0 * integral, rel=1e-7, abs=0.0)
 
 
 @pytest.mark.parametrize("trap", CHAINS)
@@ -118,14 +118,16 @@ def test_the_sampled_spectrum_is_the_series_of_the_autocovariance(trap: Multista
     c = autocovariance(trap, lags * interval)
     for frequency in (0.0, 1.0, 20.0, 25.0):
         series = variance(trap) + 2.0 * (c @ np.cos(2.0 * np.pi * frequency * lags * interval))
-        assert float(sampled_spectrum(trap, frequency, interval)) == pytest.approx(2.0 * interval * series, rel=1e-9)
+        assert float(sampled_spectrum(trap, frequency, interval)) == pytest.approx(
+            2.0 * interval * series, rel=1e-9, abs=0.0
+        )
 
 
 @pytest.mark.parametrize(("capture", "emission"), [(30.0, 70.0), (1e-4, 3e-4), (2e6, 5e5)])
 def test_two_states_are_the_telegraph_noise(capture: float, emission: float) -> None:
     trap = two_state_trap(capture, emission)
     f = np.array([0.0, 1e-3, 1.0, 40.0])
-    assert mean(trap) == pytest.approx(float(closed_form.occupancy(capture, emission)), rel=1e-14)
+    assert mean(trap) == pytest.approx(float(closed_form.occupancy(capture, emission)), rel=1e-14, abs=0.0)
     np.testing.assert_allclose(spectrum(trap, f), closed_form.lorentzian(f, capture, emission), rtol=1e-12)
     # closed_form's 1 - 2 r cos + r^2 cancels for a slow trap: 1e-16 of 1 is left, over (rate x interval)^2
     other = closed_form.sampled_lorentzian(f, capture, emission, 1e-2)
@@ -149,8 +151,8 @@ def test_spectra_of_rates_seventeen_decades_apart() -> None:
     f = np.array([0.0, 1e-9, 1e-6, 1e-2])
     np.testing.assert_allclose(stationary_distribution(trap)[0], stationary_distribution(lumped)[0], rtol=1e-13)
     np.testing.assert_allclose(spectrum(trap, f), spectrum(lumped, f), rtol=1e-12)
-    assert mean_dwell_time(trap, np.array([False, True, True])) == pytest.approx(1.0 / 2.5e-6, rel=1e-12)
-    assert mean_first_passage_time(trap, 2, 0) == pytest.approx(1.0 / 2.5e-6, rel=1e-12)
+    assert mean_dwell_time(trap, np.array([False, True, True])) == pytest.approx(1.0 / 2.5e-6, rel=1e-12, abs=0.0)
+    assert mean_first_passage_time(trap, 2, 0) == pytest.approx(1.0 / 2.5e-6, rel=1e-12, abs=0.0)
 
 
 def test_dwell_and_passage_times_by_hand() -> None:
@@ -159,21 +161,23 @@ def test_dwell_and_passage_times_by_hand() -> None:
         capture_rate=5.0, release_rate=2.0, settle_rate=40.0, unsettle_rate=0.5,
         emission_rate=3.0, recapture_rate=6.0, relax_rate=20.0, excite_rate=0.0,
     )  # fmt: skip
-    assert mean_first_passage_time(trap, 0, 3) == pytest.approx((5.0 + 2.0 + 40.0) / (5.0 * 40.0), rel=1e-12)
+    assert mean_first_passage_time(trap, 0, 3) == pytest.approx((5.0 + 2.0 + 40.0) / (5.0 * 40.0), rel=1e-12, abs=0.0)
     assert mean_first_passage_time(trap, 3, 3) == 0.0
     pausing = pausing_trap(3.0, 2.0, time_ratio=50.0, metastable_weight=1.5)
     p = stationary_distribution(pausing)
-    assert p[2] / p[1] == pytest.approx(1.5, rel=1e-12)
-    assert p[1] / p[0] == pytest.approx(1.5, rel=1e-12)
-    assert mean_dwell_time(pausing, np.array([False, False, True])) == pytest.approx(10.0, rel=1e-12)
+    assert p[2] / p[1] == pytest.approx(1.5, rel=1e-12, abs=0.0)
+    assert p[1] / p[0] == pytest.approx(1.5, rel=1e-12, abs=0.0)
+    assert mean_dwell_time(pausing, np.array([False, False, True])) == pytest.approx(10.0, rel=1e-12, abs=0.0)
     # The stay "occupied", pauses included: a first-step equation, t1 = 1/(2 + q) + q/(2 + q) (10 + t1) with q = 0.15
     q = 1.5 * 0.1
-    assert mean_dwell_time(pausing, np.array([False, True, True])) == pytest.approx((1.0 + 10.0 * q) / 2.0, rel=1e-12)
-    assert mean_dwell_time(pausing, np.array([True, False, False])) == pytest.approx(1.0 / 3.0, rel=1e-12)
+    assert mean_dwell_time(pausing, np.array([False, True, True])) == pytest.approx(
+        (1.0 + 10.0 * q) / 2.0, rel=1e-12, abs=0.0
+    )
+    assert mean_dwell_time(pausing, np.array([True, False, False])) == pytest.approx(1.0 / 3.0, rel=1e-12, abs=0.0)
 
 
 def test_relaxation_rates_of_the_circle_are_complex() -> None:
     rates = relaxation_rates(CIRCLE)
     assert np.all(np.abs(rates.imag) > 1.0)
-    assert rates.sum().real == pytest.approx(-np.trace(CIRCLE.generator), rel=1e-12)
+    assert rates.sum().real == pytest.approx(-np.trace(CIRCLE.generator), rel=1e-12, abs=0.0)
     assert np.all(relaxation_rates(CHAINS[2]).imag == 0.0)

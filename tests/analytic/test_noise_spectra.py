@@ -35,10 +35,12 @@ POINT = CellPoint(
 def test_the_parts_of_a_cell_s_spectrum() -> None:
     f = np.array([0.0, 10.0, 1e4, 1e9])
     parts = cell_spectrum(POINT, f)
-    assert POINT.mean_current == pytest.approx(2e-9 - 4e-12 * 3 / 8 - 2e-12 * 40 / 65, rel=1e-13)
+    assert POINT.mean_current == pytest.approx(2e-9 - 4e-12 * 3 / 8 - 2e-12 * 40 / 65, rel=1e-13, abs=0.0)
     np.testing.assert_array_equal(parts.total, parts.telegraph + parts.thermal + parts.shot)
     # 0.3 V are 5.8 kT / q: the two together are nearly pure shot noise
-    assert float(parts.thermal[0] + parts.shot[0]) == pytest.approx(float(shot_density(POINT.mean_current)), rel=1e-4)
+    assert float(parts.thermal[0] + parts.shot[0]) == pytest.approx(
+        float(shot_density(POINT.mean_current)), rel=1e-4, abs=0.0
+    )
     assert parts.telegraph[0] > 30 * parts.shot[0]
     assert parts.telegraph[3] < 1e-3 * parts.shot[3]
     variance = POINT.steps**2 @ np.array([15 / 64, 40 * 25 / 65**2])
@@ -50,7 +52,7 @@ def test_the_parts_of_a_cell_s_spectrum() -> None:
         epsrel=1e-9,
         limit=300,
     )
-    assert integral == pytest.approx(variance, rel=1e-4)
+    assert integral == pytest.approx(variance, rel=1e-4, abs=0.0)
 
 
 @pytest.mark.parametrize(("duration", "period"), [(1e-3, 1e-3), (2e-4, 1e-3), (1e-7, 1e-3), (0.5, 0.5)])
@@ -62,7 +64,7 @@ def test_read_spectra_are_the_series_of_window_covariances(duration: float, peri
         cosines = np.cos(2 * np.pi * f * period * np.array(lags))
         series = 2.0 * period * (float(window_variance(a, b, duration)) + 2.0 * float(c @ cosines))
         # window_covariance's series for short windows leaves 7 u^2 / 12 below u = 1e-4
-        assert float(averaged_lorentzian(f, a, b, duration, period)) == pytest.approx(series, rel=1e-8)
+        assert float(averaged_lorentzian(f, a, b, duration, period)) == pytest.approx(series, rel=1e-8, abs=0.0)
 
 
 def test_the_spectrum_of_reads_integrates_to_their_variance() -> None:
@@ -71,7 +73,7 @@ def test_the_spectrum_of_reads_integrates_to_their_variance() -> None:
     integral = read_spectrum(POINT, f, duration=duration, period=period).mean() * 0.5 / period
     telegraph = POINT.steps**2 @ window_variance(POINT.capture_rate, POINT.emission_rate, duration)
     white = cell_spectrum(POINT, 0.0).thermal[0] + cell_spectrum(POINT, 0.0).shot[0]
-    assert integral == pytest.approx(telegraph + float(white_window_variance(white, duration)), rel=1e-9)
+    assert integral == pytest.approx(telegraph + float(white_window_variance(white, duration)), rel=1e-9, abs=0.0)
 
 
 @pytest.mark.parametrize("duration", [1e-3, 2e-5])
@@ -87,7 +89,7 @@ def test_sampled_reads_have_the_closed_spectrum(duration: float) -> None:
         variance = POINT.steps**2 @ window_variance(POINT.capture_rate, POINT.emission_rate, duration)
         variance += float(white_window_variance(white.thermal[0] + white.shot[0], duration))
         # reads are nearly independent beyond a few periods: 1 % is six standard errors
-        assert reads.var() == pytest.approx(variance, rel=0.03)
+        assert reads.var() == pytest.approx(variance, rel=0.03, abs=0.0)
         assert reads.mean() == pytest.approx(POINT.mean_current, abs=6 * np.sqrt(variance / (1 << 17)) * 1.7)
         estimate = welch_spectrum(reads, period, 1024, confidence=1.0 - 1e-3 / 100)
         expected = read_spectrum(POINT, estimate.frequency, duration=duration, period=period)
@@ -113,7 +115,7 @@ def test_confidence_bounds_cover_as_often_as_they_say() -> None:
     np.testing.assert_array_equal(estimate.frequency, frequency)
     # 15 segments; the last bin ends early, with one frequency; the first has two, which share 4/9 of their variance
     one = 2.0 * 15 / (1.0 + 2.0 / 36.0 * 14 / 15)
-    assert estimate.freedom[[-1, 0]] == pytest.approx([one, one * 18.0 / 13.0], rel=1e-12)
+    assert estimate.freedom[[-1, 0]] == pytest.approx([one, one * 18.0 / 13.0], rel=1e-12, abs=0.0)
 
 
 def test_averages_of_reads_follow_from_the_read_spectrum() -> None:
@@ -123,7 +125,9 @@ def test_averages_of_reads_follow_from_the_read_spectrum() -> None:
     density = averaged_lorentzian(f, a, b, period, period)
     lags = np.arange(64)
     c = np.array([(density * np.cos(2 * np.pi * f * k * period)).mean() for k in lags]) * 0.5 / period
-    assert float(averaged_variance(c, 64)) == pytest.approx(float(window_variance(a, b, 64 * period)), rel=1e-6)
+    assert float(averaged_variance(c, 64)) == pytest.approx(
+        float(window_variance(a, b, 64 * period)), rel=1e-6, abs=0.0
+    )
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,7 @@ def test_a_card_s_anomalous_traps_pause(card: DeviceCard, noisy_card: DeviceCard
     for k in range(0, traps.count, 37):
         p = float(occupancy(capture[k], emission[k]))
         expected = p * (1 + weight) / (1 + p * weight) if odd[k] else p
-        assert mean(chains[k]) == pytest.approx(expected, rel=1e-9)
+        assert mean(chains[k]) == pytest.approx(expected, rel=1e-9, abs=0.0)
         assert chains[k].states == (3 if odd[k] else 2)
     with pytest.raises(ValidityError, match="`voltage`"):
         multistate_traps(noisy_card, traps, odd, 3.0, 300.0)

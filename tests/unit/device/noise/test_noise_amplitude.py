@@ -36,7 +36,7 @@ def test_the_potential_by_image_charges() -> None:
     for r, z in ((0.3e-9, 1.1e-9), (1e-9, 2e-9), (3e-9, 0.4e-9)):
         plus, minus = np.hypot(r, z - z0 - 2 * n * t), np.hypot(r, z + z0 - 2 * n * t)
         images = codata.e / (4 * np.pi * eps * codata.epsilon_0) * (1 / plus - 1 / minus).sum()
-        assert float(potential_between_plates(r, z, z0, t, eps)) == pytest.approx(images, rel=1e-5)
+        assert float(potential_between_plates(r, z, z0, t, eps)) == pytest.approx(images, rel=1e-5, abs=0.0)
 
 
 @pytest.mark.parametrize(("thickness", "low", "high"), [(3e-9, 0.4, 1.1), (4e-9, 0.7, 1.9), (5e-9, 1.1, 2.9)])
@@ -45,7 +45,7 @@ def test_the_blocked_area_of_the_reference(thickness: float, low: float, high: f
     edge, middle = (blocked_area(thickness, x * thickness, 30.0, 2.0, 0.2) * 1e18 for x in (0.1, 0.5))
     assert (edge, middle) == pytest.approx((low, high), abs=0.06)
     mirrored = blocked_area(thickness, 0.9 * thickness, 30.0, 2.0, 0.2) * 1e18
-    assert mirrored == pytest.approx(edge, rel=1e-6)
+    assert mirrored == pytest.approx(edge, rel=1e-6, abs=0.0)
 
 
 def test_the_blocked_area_by_another_quadrature() -> None:
@@ -64,7 +64,7 @@ def test_the_blocked_area_by_another_quadrature() -> None:
 
     edges = np.array([0.0, 0.02, 0.1, 0.3, 1.0, 4.0]) * t
     area = sum(quad(lost, a, b, epsrel=1e-5)[0] for a, b in pairwise(edges))
-    assert blocked_area(t, z0, eps, phi, mass) == pytest.approx(area, rel=1e-3)
+    assert blocked_area(t, z0, eps, phi, mass) == pytest.approx(area, rel=1e-3, abs=0.0)
 
 
 def test_steps_fall_with_area_and_paths() -> None:
@@ -93,7 +93,7 @@ def test_clipped_moments(median: float, width: float, limit: float, order: int) 
     top = min(edge, shift + 12.0)
     inside = quad(tilted, min(edge, shift) - 12.0, top, epsabs=0.0, epsrel=1e-10, limit=200)[0]
     expected = inside + limit**order * stats.norm.sf(edge)
-    assert clipped_moment(median, width, limit, order) == pytest.approx(expected, rel=1e-6)
+    assert clipped_moment(median, width, limit, order) == pytest.approx(expected, rel=1e-6, abs=0.0)
 
 
 def test_moments_of_drawn_traps(card: DeviceCard) -> None:
@@ -107,7 +107,15 @@ def test_moments_of_drawn_traps(card: DeviceCard) -> None:
             z.append((np.mean(size**order) - moment) / (np.std(size**order) / np.sqrt(size.shape[0])))
     assert np.max(np.abs(z)) < stats.norm.isf(5e-4 / 4)
     half = np.minimum(-traps.amplitude, card.trap_amplitude_limit.value) * 0.5
-    assert scaled_amplitude_moment(card, 0.5, 2) == pytest.approx(np.mean(half**2), rel=0.1)
+    assert scaled_amplitude_moment(card, 0.5, 2) == pytest.approx(np.mean(half**2), rel=0.1, abs=0.0)
+    # where the limit is tight: clipped at it, doubled, and clipped at it again
+    tight = card.model_copy(
+        update={"trap_amplitude_limit": card.trap_amplitude_limit.model_copy(update={"value": 0.015})}
+    )
+    for factor in (0.5, 2.0):
+        size = np.minimum(np.minimum(-traps.amplitude, 0.015) * factor, 0.015)
+        moment = scaled_amplitude_moment(tight, factor, 2)
+        assert abs(np.mean(size**2) - moment) < 4 * np.std(size**2) / np.sqrt(size.shape[0])
     assert amplitude_moment(card, 1) == scaled_amplitude_moment(card, 1.0, 1)
     silent = card.model_copy(update={"trap_amplitude": card.trap_amplitude.model_copy(update={"value": 0.0})})
     assert amplitude_moment(silent, 2) == 0.0
@@ -127,10 +135,10 @@ def test_the_state_s_amplitude_is_what_arrays_use(card: DeviceCard) -> None:
 
 
 def test_the_step_that_the_conduction_implies(noisy_card: DeviceCard) -> None:
-    assert mechanism_step(noisy_card) == pytest.approx(4e-16 / 1e-14)
+    assert mechanism_step(noisy_card) == pytest.approx(4e-16 / 1e-14, rel=1e-6, abs=0.0)
     assert noisy_card.noise is not None
     direct = noisy_card.model_copy(update={"noise": noisy_card.noise.model_copy(update={"path_area": None})})
-    assert mechanism_step(direct) == pytest.approx(2e-18 / 1e-14)
+    assert mechanism_step(direct) == pytest.approx(2e-18 / 1e-14, rel=1e-6, abs=0.0)
     neither = {"path_area": None, "blocked_area": None}
     with pytest.raises(CardError, match="blocked_area"):
         mechanism_step(noisy_card.model_copy(update={"noise": noisy_card.noise.model_copy(update=neither)}))

@@ -74,7 +74,7 @@ def test_log_uniform_noise_is_finite_and_bounded(duration: float, first: float, 
 def test_activity_lies_between_its_ends_and_a_quarter(low: float, width: float, temperature: float) -> None:
     value = float(mean_activity(low, low + width, temperature))
     assert 0.0 <= value <= 0.25 * (1 + 1e-9)
-    assert value == pytest.approx(float(mean_activity(-low - width, -low, temperature)), rel=1e-6)
+    assert value == pytest.approx(float(mean_activity(-low - width, -low, temperature)), rel=1e-6, abs=0.0)
 
 
 @given(capture=decades, emission=decades, duration=decades)
@@ -106,7 +106,9 @@ def test_a_card_without_spreads_or_traps(card: DeviceCard) -> None:
     traps = draw_traps(fixed, 30_000, np.random.default_rng(3))
     drawn = population_window_variance(traps, 0.01, 1.2, 300.0).mean()
     # all traps alike: the number of traps alone varies, Poisson with a mean of five
-    assert float(expected_window_variance(fixed, 0.01, 1.2, 300.0)) == pytest.approx(drawn, rel=5 / np.sqrt(150_000))
+    assert float(expected_window_variance(fixed, 0.01, 1.2, 300.0)) == pytest.approx(
+        drawn, rel=5 / np.sqrt(150_000), abs=0.0
+    )
     silent = card.model_copy(update={"traps_per_cell": card.traps_per_cell.model_copy(update={"value": 0.0})})
     assert expected_variance(silent, 1.2, 300.0) == 0.0
     np.testing.assert_array_equal(expected_spectrum(silent, [1.0, 10.0], 1.2, 300.0), 0.0)
@@ -128,7 +130,7 @@ def test_a_cell_s_spectrum_is_its_part_of_the_population_s(noisy_card: DeviceCar
     whole = population_spectrum(traps, f, 1.2, 300.0)
     for cell in (0, 7, 19):
         point = cell_point(noisy_card, traps, cell, switched_fraction=1.0, voltage=1.2, temperature=300.0)
-        assert point.current == pytest.approx(20e-9 * 0.4 * np.sinh(3.0))
+        assert point.current == pytest.approx(20e-9 * 0.4 * np.sinh(3.0), rel=1e-6, abs=0.0)
         assert point.fano_factor == 0.8
         np.testing.assert_allclose(cell_spectrum(point, f).telegraph / point.current**2, whole[cell], rtol=1e-12)
         off = cell_point(noisy_card, traps, cell, switched_fraction=0.0, voltage=1.2, temperature=300.0)

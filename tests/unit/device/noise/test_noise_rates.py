@@ -55,7 +55,7 @@ def test_the_card_s_time_constant_is_kept_for_every_curvature(junction: DeviceCa
         np.testing.assert_allclose(capture, emission, rtol=1e-9)
         np.testing.assert_allclose(capture + emission, capture_1 + emission_1, rtol=1e-9)
         barrier = barriers(1.2, 0.0, ratio)[0]
-        assert float(attempt_rate(1e-3, 1.2, ratio)) == pytest.approx(np.exp(barrier / KT) / 2e-3, rel=1e-9)
+        assert float(attempt_rate(1e-3, 1.2, ratio)) == pytest.approx(np.exp(barrier / KT) / 2e-3, rel=1e-9, abs=0.0)
 
 
 @given(
@@ -90,16 +90,16 @@ def test_levels_beyond_the_crossing_are_refused() -> None:
 def test_srh_by_hand() -> None:
     capture, emission = SRH.rates(0.1, 1e-9, 300.0)
     speed = np.sqrt(8.0 * codata.k * 300.0 / (np.pi * codata.m_e))
-    assert thermal_velocity(300.0) == pytest.approx(speed, rel=1e-8)
+    assert thermal_velocity(300.0) == pytest.approx(speed, rel=1e-8, abs=0.0)
     by_hand = 1e26 * speed * 1e-19 * np.exp(-0.3 / KT) * np.exp(-10.0)
-    assert float(capture) == pytest.approx(by_hand, rel=1e-8)
+    assert float(capture) == pytest.approx(by_hand, rel=1e-8, abs=0.0)
     # (4.2): tau_c / tau_e = g exp[(E_T - E_F) / kT]
-    assert float(emission / capture) == pytest.approx(2.0 * np.exp(0.1 / KT), rel=1e-9)
+    assert float(emission / capture) == pytest.approx(2.0 * np.exp(0.1 / KT), rel=1e-9, abs=0.0)
 
 
 def test_attenuation_length_spans_the_published_range() -> None:
-    assert attenuation_length(3.0, 0.5) == pytest.approx(0.08e-9, rel=0.01)
-    assert attenuation_length(2.0, 0.2) == pytest.approx(0.154e-9, rel=0.01)
+    assert attenuation_length(3.0, 0.5) == pytest.approx(0.08e-9, rel=0.01, abs=0.0)
+    assert attenuation_length(2.0, 0.2) == pytest.approx(0.154e-9, rel=0.01, abs=0.0)
 
 
 def test_arrhenius_slopes() -> None:
@@ -109,7 +109,7 @@ def test_arrhenius_slopes() -> None:
     # E_B + (1/2 + 3/2) kT varies by 10 meV over the range; the slope is that at some temperature within it.
     assert SRH.activation_energy(280.0) < slope < SRH.activation_energy(340.0)
     fit = stats.linregress(-1.0 / (codata.k / codata.e * kelvin), np.log(rates))
-    assert (slope, error) == pytest.approx((fit.slope, fit.stderr), rel=1e-6)
+    assert (slope, error) == pytest.approx((fit.slope, fit.stderr), rel=1e-6, abs=0.0)
     near = [float(SRH.rates(0.0, 0.0, t)[0]) for t in (299.99, 300.01)]
     assert arrhenius_slope([299.99, 300.01], near)[0] == pytest.approx(SRH.activation_energy(300.0), abs=1e-6)
     phonon = np.array([float(multiphonon_rates(1e13, 1.19, 0.05, float(t))[0]) for t in kelvin])
@@ -160,7 +160,7 @@ def test_a_residual_polarisation_field_silences_the_noise(junction: DeviceCard) 
         capture, emission = rates_in_field(traps, depth, read + sign * left, 300.0)
         p = capture / (capture + emission)
         rms[sign] = float(np.sqrt((traps.amplitude**2 * p * (1.0 - p)).mean() * 5.0))
-    assert rms[0] == pytest.approx(0.0171, rel=0.1)
+    assert rms[0] == pytest.approx(0.0171, rel=0.1, abs=0.0)
     assert rms[-1] < 0.2 * rms[0]
     assert rms[1] < 0.3 * rms[0]
 

@@ -56,6 +56,10 @@ def test_shares_of_cells(card: DeviceCard) -> None:
     assert shares.shape == (32,)
     assert np.all(np.diff(shares) <= 0.0)  # equal spacing: the noise grows with the conductance
     assert shares[0] > 0.99
+    # the on state, by hand, at the card's own amplitudes
+    unit = window_variance(*traps.rates(1.2, 300.0), 1e-3) * traps.amplitude**2
+    noise = np.sqrt(np.bincount(traps.cell, weights=unit, minlength=3000)) * 20e-9
+    assert shares[-1] == np.mean(noise < 0.1 * (20e-9 - 0.4e-9) / 31)
     certain = safe_share(card, traps, **{**READ, "share": 1e9})
     np.testing.assert_array_equal(certain, 1.0)
     without = card.model_copy(update={"traps_per_cell": card.traps_per_cell.model_copy(update={"value": 0.0})})
