@@ -132,6 +132,8 @@ def test_a_cell_s_spectrum_is_its_part_of_the_population_s(noisy_card: DeviceCar
         point = cell_point(noisy_card, traps, cell, switched_fraction=1.0, voltage=1.2, temperature=300.0)
         assert point.current == pytest.approx(20e-9 * 0.4 * np.sinh(3.0), rel=1e-6, abs=0.0)
         assert point.fano_factor == 0.8
+        own = traps.cell == cell
+        np.testing.assert_allclose(point.steps, traps.amplitude[own] * point.current, rtol=1e-12)  # they block
         np.testing.assert_allclose(cell_spectrum(point, f).telegraph / point.current**2, whole[cell], rtol=1e-12)
         off = cell_point(noisy_card, traps, cell, switched_fraction=0.0, voltage=1.2, temperature=300.0)
         small = -traps.amplitude[traps.cell == cell] < 0.2
