@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from ferrogen.calibration.calibrate import calibrate
     from ferrogen.chip.chip import Chip
     from ferrogen.chip.point import OperatingPoint
     from ferrogen.chip.spec import ChipSpec
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from ferrogen.core.errors import FerrogenError
     from ferrogen.core.streams import Streams
     from ferrogen.device.card import DeviceCard, load_card
+    from ferrogen.device.junction import Junction, draw_cells, make_junction
+    from ferrogen.device.waveforms import Waveform
     from ferrogen.generation.generator import ChipGenerator
     from ferrogen.generation.model import VAE, load_vae
     from ferrogen.generation.run import GenerationRun, generate
@@ -35,15 +38,20 @@ __all__ = [
     "DeviceCard",
     "FerrogenError",
     "GenerationRun",
+    "Junction",
     "LatentSampler",
     "OperatingPoint",
     "Periphery",
     "SamplerSpec",
     "Streams",
+    "Waveform",
     "__version__",
+    "calibrate",
+    "draw_cells",
     "generate",
     "load_card",
     "load_vae",
+    "make_junction",
 ]
 
 _HOMES = {
@@ -59,6 +67,11 @@ _HOMES = {
     "Periphery": "circuit.periphery",
     "SamplerSpec": "sampler.latents",
     "Streams": "core.streams",
+    "Junction": "device.junction",
+    "Waveform": "device.waveforms",
+    "calibrate": "calibration.calibrate",
+    "draw_cells": "device.junction",
+    "make_junction": "device.junction",
     "generate": "generation.run",
     "load_card": "device.card",
     "load_vae": "generation.model",

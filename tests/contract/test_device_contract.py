@@ -17,7 +17,7 @@ from ferrogen.core.errors import CardError, ContractError
 from ferrogen.device import registry
 from ferrogen.device.card import DeviceCard, card_names, load_card
 from ferrogen.device.junction import Junction, draw_cells, make_junction
-from ferrogen.testing.device import check_device
+from ferrogen.testing import check_device
 
 SHIPPED = sorted(
     item.name.removesuffix(".toml")

@@ -4,3 +4,7 @@ Enters: a card, or a device model that somebody else wrote.
 Leaves: nothing, or an error that names the broken promise.
 Not here: ferrogen's own tests.
 """
+
+from ferrogen.testing.device import check_device
+
+__all__ = ["check_device"]

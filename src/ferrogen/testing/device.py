@@ -1,6 +1,6 @@
 """Hold a device model, or a card, to the promises that every other room relies on.
 
->>> from ferrogen.testing.device import check_device
+>>> from ferrogen.testing import check_device
 >>> check_device("ideal")  # doctest: +SKIP
 """
 
