@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import constants as codata
 from scipy import stats
@@ -51,6 +51,7 @@ def test_limits_and_crossover() -> None:
     assert float(thermal_density(0.0, 1.0)) == 0.0
 
 
+@settings(deadline=None)
 @given(st.floats(1e-6, 700.0))
 def test_langevin_is_smooth_and_between_its_limits(v: float) -> None:
     """Between the first terms of its series, and the plain formula where that does not cancel."""
@@ -91,6 +92,7 @@ def test_the_amplifier_adds_up_these_formulas() -> None:
     assert float(both) == pytest.approx(float(sum(parts)) * 5e5, rel=1e-14, abs=0.0)
 
 
+@settings(deadline=None)
 @given(
     current=st.floats(-1.0, 1.0),
     voltage=st.floats(-10.0, 10.0),

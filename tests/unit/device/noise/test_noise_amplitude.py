@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import constants as codata
 from scipy import stats
@@ -82,6 +82,7 @@ def test_steps_fall_with_area_and_paths() -> None:
             call()
 
 
+@settings(deadline=None)
 @given(median=st.floats(1e-4, 2.0), width=st.floats(0.01, 1.5), limit=st.floats(1e-3, 2.0), order=st.integers(1, 3))
 def test_clipped_moments(median: float, width: float, limit: float, order: int) -> None:
     edge = np.log(limit / median) / width

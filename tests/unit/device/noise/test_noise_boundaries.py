@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ferrogen.core.errors import ArgumentError, CardError, ValidityError
@@ -57,6 +57,7 @@ RNG = np.random.default_rng(0)
 decades = st.floats(-12.0, 12.0).map(lambda x: 10.0**x)
 
 
+@settings(deadline=None)
 @given(duration=decades, first=decades, second=decades)
 def test_log_uniform_noise_is_finite_and_bounded(duration: float, first: float, second: float) -> None:
     low, high = sorted((first, second))
@@ -70,6 +71,7 @@ def test_log_uniform_noise_is_finite_and_bounded(duration: float, first: float, 
     assert float(log_uniform_density(0.0, low, high)) >= density * (1 - 1e-9)
 
 
+@settings(deadline=None)
 @given(low=st.floats(-5.0, 5.0), width=st.floats(0.0, 5.0), temperature=st.floats(10.0, 1000.0))
 def test_activity_lies_between_its_ends_and_a_quarter(low: float, width: float, temperature: float) -> None:
     value = float(mean_activity(low, low + width, temperature))
@@ -77,6 +79,7 @@ def test_activity_lies_between_its_ends_and_a_quarter(low: float, width: float, 
     assert value == pytest.approx(float(mean_activity(-low - width, -low, temperature)), rel=1e-6, abs=0.0)
 
 
+@settings(deadline=None)
 @given(capture=decades, emission=decades, duration=decades)
 def test_skewness_is_between_its_limits(capture: float, emission: float, duration: float) -> None:
     p = capture / (capture + emission)
@@ -88,6 +91,7 @@ def test_skewness_is_between_its_limits(capture: float, emission: float, duratio
     assert abs(value) <= abs(short) * (1 + 1e-6) + 1e-9
 
 
+@settings(deadline=None)
 @given(st.floats(-15.0, 15.0).map(lambda x: 10.0**x))
 def test_joint_covariances_are_a_covariance(u: float) -> None:
     end, average, cross = joint_covariance(u)

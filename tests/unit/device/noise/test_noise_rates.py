@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import constants as codata
 from scipy import stats
@@ -58,6 +58,7 @@ def test_the_card_s_time_constant_is_kept_for_every_curvature(junction: DeviceCa
         assert float(attempt_rate(1e-3, 1.2, ratio)) == pytest.approx(np.exp(barrier / KT) / 2e-3, rel=1e-9, abs=0.0)
 
 
+@settings(deadline=None)
 @given(
     energy=st.floats(0.3, 3.0),
     position=st.floats(0.001, 0.999),
@@ -175,6 +176,7 @@ def test_a_field_does_what_the_voltage_does(junction: DeviceCard) -> None:
         rates_in_field(traps, traps.relative_depth * thickness, 1e9, 300.0)
 
 
+@settings(deadline=None)
 @given(offset=st.floats(-1e3, 1e3), depth=st.floats(-1e-9, 1e-6), temperature=st.floats(-1.0, 1e4))
 def test_srh_is_finite_or_refused(offset: float, depth: float, temperature: float) -> None:
     try:
