@@ -26,7 +26,7 @@ PULSES = parse_choices(["pulse_width = pw [s]", "amplitude = amp [V]", "polariza
 WAVES = parse_choices(["time = t [s]", "voltage = V [V]", "charge = Q [C/cm^2]"])
 HZO, HFO2 = Sample(thickness=10e-9), Sample(thickness=13e-9)
 LOOPS = ("pv_100Hz_3V_31C", "pv_100Hz_4V", "pv_500Hz_4V", "pv_1000Hz_4V", "pv_100Hz_3V_127C")
-TEMPERATURES = "31 degC; 31 degC; 31 degC; 31 degC; 127 degC"
+TEMPERATURES = "31 degC, 31 degC, 31 degC, 31 degC, 127 degC"
 
 
 def table(title: str, header: list[str], rows: list[list[str]]) -> None:

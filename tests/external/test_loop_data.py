@@ -20,7 +20,7 @@ LOOPS = ("pv_100Hz_3V_31C", "pv_100Hz_4V", "pv_500Hz_4V", "pv_1000Hz_4V", "pv_10
 
 def loops(measured: Path, **settings: Any) -> dict[str, dict[str, Any]]:
     folder = measured / "hfo2_capacitor"
-    given = {"temperatures": "31 degC; 31 degC; 31 degC; 31 degC; 127 degC", **settings}
+    given = {"temperatures": "31 degC, 31 degC, 31 degC, 31 degC, 127 degC", **settings}
     found = calibrate(
         "loop", [folder / f"{name}.tsv" for name in LOOPS], sample=Sample(thickness=13e-9), settings=given
     )

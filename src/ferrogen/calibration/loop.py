@@ -9,6 +9,7 @@ the loop.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -183,10 +184,10 @@ def _with_temperatures(request: Request, records: list[Record]) -> list[Record]:
     text = request.word("temperatures").strip()
     if not text:
         return records
-    parts = [parse_quantity(part.strip(), "K", "temperatures") for part in text.split(";")]
+    parts = [parse_quantity(part.strip(), "K", "temperatures") for part in re.split("[;,]", text)]
     if len(parts) != len(records) or min(parts) <= 0.0:
         raise argument_error(
-            "temperatures", f"be {len(records)} positive temperatures, one a file, parted by semicolons", repr(text)
+            "temperatures", f"be {len(records)} positive temperatures, one a file, parted by commas", repr(text)
         )
     return [replace(item, temperature=kelvin) for item, kelvin in zip(records, parts, strict=True)]
 
@@ -365,6 +366,6 @@ KIND = Kind(
         "leakage_activation": Setting(0.0, "energy of the leakage, if one table is given", "eV", low=0.0, high=3.0),
         "lag": Setting("fitted", "of the instrument", choices=("fitted", "none")),
         "closed": Setting("auto", "the instrument takes off the mean current", choices=("auto", "yes", "no")),
-        "temperatures": Setting("", "one a file, parted by semicolons, e.g. '31 degC; 127 degC'", text=True),
+        "temperatures": Setting("", "one a file, in order, e.g. '31 degC, 127 degC'", text=True),
     },
 )

@@ -20,7 +20,7 @@ def calibrate(
         str,
         typer.Argument(help="What the tables hold: switching, waveform, loop, iv, rtn, pulses, retention, endurance."),
     ],
-    files: Annotated[list[Path], typer.Argument(help="Tables: CSV, TSV or columns of text.")],
+    files: Annotated[list[Path] | None, typer.Argument(help="Tables: CSV, TSV or columns of text.")] = None,
     *,
     column: Annotated[
         list[str] | None,
@@ -43,6 +43,7 @@ def calibrate(
         str | None, typer.Option(help="Base card; a whole card.toml with the fitted parameters is written, too.")
     ] = None,
     name: Annotated[str | None, typer.Option(help=r"Name of that card.  \[default: the base's, with -fitted]")] = None,
+    describe: Annotated[bool, typer.Option("--describe", help="Say what the kind reads and may be told.")] = False,
     out: options.Out = Path("calibration"),
     seed: options.Seed = 0,
     json: options.Json = False,
@@ -52,6 +53,9 @@ def calibrate(
 
     Writes fragment.toml, calibration.json, residuals.csv, residuals.png and, with --card, card.toml.
     """
+    if describe:
+        _describe(kind)
+        return
     options.check_output(out)
     from ferrogen.calibration.calibrate import calibrate as run
     from ferrogen.calibration.fragment import merge, write_card
@@ -65,7 +69,7 @@ def calibrate(
     with output_folder(out) as folder:
         result = run(
             kind,
-            files,
+            files or [],
             columns=chosen,
             form=form,
             sample=_sample(thickness, area, temperature),
@@ -89,6 +93,23 @@ def calibrate(
         for line in (*result.warnings, *result.fragment.not_identified):
             typer.echo(f"warning: {line}", err=True)
     typer.echo(f"{out}: {', '.join(written)}")
+
+
+def _describe(kind: str) -> None:
+    from ferrogen.calibration.calibrate import load_kind
+
+    found = load_kind(kind)
+    typer.echo(f"{found.name}: {found.title}\ncolumns:")
+    for item in found.columns:
+        unit = "pure number" if item.units == ("1",) else " or ".join(item.units)
+        extra = "".join((", optional" * item.optional, ", one or more columns" * item.several))
+        typer.echo(f"  {item.name} ({unit}{extra}); found by itself if called {', '.join(item.usual) or item.name}")
+    typer.echo("settings (--set 'name = value'):" if found.settings else "no settings")
+    for name, setting in found.settings.items():
+        among = f" [{', '.join(setting.choices)}]" if setting.choices else ""
+        unit = f" {setting.unit}" if setting.unit != "1" else ""
+        shown = "not set" if str(setting.default) in ("", "nan") else f"{setting.default}{unit}"
+        typer.echo(f"  {name} = {shown}{among}: {setting.says}")
 
 
 def _table_options(

@@ -134,7 +134,7 @@ def test_json_prints_the_record_alone(
         (("ohm", "{data}", "--source", "nobody-1900"), "references"),
         (("ohm", "{data}", "--delimiter", "xyz"), "delimiter"),
         (("ohm", "{data}", "--column", "current = I [nA]", "--card", "none-such"), "no device card"),
-        (("ohm",), "FILES"),
+        (("ohm",), "at least one table"),
     ],
 )
 def test_bad_input_is_one_line(
@@ -171,6 +171,17 @@ def test_facts_that_are_missing_are_asked_for() -> None:
     assert Sample().kelvin == 300.0
     with pytest.raises(ArgumentError, match="thickness"):
         Sample(thickness=-1.0)
+
+
+@pytest.mark.parametrize("name", sorted(KINDS))
+def test_every_kind_describes_itself(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    assert run(monkeypatch, "calibrate", name, "--describe") == 0
+    text = capsys.readouterr().out
+    kind = load_kind(name)
+    assert all(f"  {item} " in text for item in [*(column.name for column in kind.columns), *kind.settings])
+    assert "nan" not in text.split()
 
 
 @pytest.mark.parametrize("name", sorted(KINDS))

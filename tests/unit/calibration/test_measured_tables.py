@@ -142,7 +142,7 @@ def test_mappings_of_another_form_are_refused(text: str) -> None:
 
 def test_unknown_quantities_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match="among the quantities time"):
-        open_table(write(tmp_path, "t [s]\n1\n"), [TIME], {"tiem": Choice("t")})
+        open_table(write(tmp_path, "t [s]\n1\n"), [TIME], {"tim": Choice("t")})
 
 
 def test_mapping_files(tmp_path: Path) -> None:
