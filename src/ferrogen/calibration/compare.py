@@ -13,8 +13,7 @@ from ferrogen.calibration.fit import CrossValidation, FitResult, Free, Residuals
 from ferrogen.core.errors import ArgumentError
 
 _CLOSE = 2.0  # differences of AIC below this do not tell two laws apart (Burnham and Anderson 2002, section 2.6)
-_MOST_EVALUATIONS = 300  # a law that the data do not need wanders along a valley: enough of it
-_FEWER = 60
+_FEWER = 60  # evaluations with a part left out: the search begins near its end
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +25,14 @@ class Law:
         residuals: as for :func:`.fit.fit`; all laws that are compared must have the residuals of the same data.
         free: its parameters.
         starts: searches.
+        evaluations: of the residuals in one search, at most; a law that the data do not need wanders along a valley.
     """
 
     name: str
     residuals: Residuals
     free: Sequence[Free]
     starts: int = 1
+    evaluations: int = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +72,7 @@ def try_laws(laws: Sequence[Law], groups: ArrayLike | None, generator: np.random
     """
     tried = []
     for law in laws:
-        result = fit(
-            law.residuals, law.free, starts=law.starts, generator=generator, most_evaluations=_MOST_EVALUATIONS
-        )
+        result = fit(law.residuals, law.free, starts=law.starts, generator=generator, most_evaluations=law.evaluations)
         cross = None
         if groups is not None:
             begin = [replace(item, start=result.values[item.name]) for item in law.free]

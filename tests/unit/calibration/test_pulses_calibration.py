@@ -205,6 +205,16 @@ def test_tables_that_cannot_be_used_are_refused_by_name(tmp_path: Path, text: st
         run([tmp_path / "a.csv"])
 
 
+def test_fields_that_no_film_bears_are_refused(tmp_path: Path) -> None:
+    amplitude, width, values = ensemble_train(12)
+    file = write(tmp_path / "a.csv", conductance=values, amplitude=amplitude, width=width)
+    with pytest.raises(DataFileError, match="thickness right"):
+        run([file], Sample(thickness=1e-11))
+    with pytest.raises(DataFileError, match="width is zero"):
+        run([write(tmp_path / "b.csv", conductance=values, amplitude=amplitude, width=0.0 * width)],
+            Sample(thickness=1e-8))  # fmt: skip
+
+
 def test_currents_need_a_read_voltage(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("pulse,I [A]\n" + "\n".join(f"{k % 10},1e-9" for k in range(30)))
     with pytest.raises(ArgumentError, match="read_voltage"):

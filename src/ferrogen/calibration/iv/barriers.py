@@ -102,7 +102,8 @@ def _law(
     free, middle = _start(free, shape, logs, least, fixed_scale=known)
     if not known:
         free.append(Free("area_factor", middle, middle * 1e-40, middle * 1e40, logarithmic=True, unit="m^2"))
-    return Law(name, residuals, free)  # one search: the grid has found the valley
+    # One search: the grid has found the valley. With the scale free that is one without a bottom: not far along it.
+    return Law(name, residuals, free, evaluations=300 if known else 60)
 
 
 def _start(

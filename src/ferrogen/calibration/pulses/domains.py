@@ -22,6 +22,8 @@ from ferrogen.device.programming.trains import PulseTrain
 Array = NDArray[np.float64]
 
 _NODES = 128  # over the activation field; the curve's error is then below the scatter of any measurement
+_FIELDS = (1e7, 2e10)  # of the strongest pulse, that a film may have [V/m]
+_LARGEST_BIAS = 1e9  # of a card
 _SEVERAL = 4  # different amplitudes (or widths) from which the law of the rate can be fitted, too
 
 
@@ -113,10 +115,13 @@ def fit_domains(
     low, high = float(readings.min()), float(readings.max())
     window = high - low
     field = float(np.abs(train.amplitude).max()) / thickness
+    if not _FIELDS[0] < field < _FIELDS[1]:
+        raise DataFileError(f"The pulses are fields of {field:.3g} V/m at most. Are amplitude and thickness right?")
+    bias = min(field, _LARGEST_BIAS)
     free = [
-        Free("activation_field", 1.5 * field, 0.05 * field, 50.0 * field, logarithmic=True, unit="V/m"),
+        Free("activation_field", 1.5 * field, 0.05 * field, min(50.0 * field, 1e11), logarithmic=True, unit="V/m"),
         Free("activation_spread", 0.3, 0.02, 2.0, logarithmic=True),
-        Free("local_bias_field", 0.0, -field, field, unit="V/m"),
+        Free("local_bias_field", 0.0, -bias, bias, unit="V/m"),
         Free("on_conductance", 1.02 * high, low, 20.0 * high, logarithmic=True, unit="S"),
         Free("off_conductance", 0.98 * low, 1e-3 * low, high, logarithmic=True, unit="S"),
         Free("start_share", min(max((readings[0] - low) / window, 0.02), 0.98), 0.0, 1.0),
