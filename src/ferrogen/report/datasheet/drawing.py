@@ -1,0 +1,414 @@
+"""Draws the panels of a page: curves, maps and tables, of one card or of two over one another."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from ferrogen.report.datasheet.page import Array, Axis, Curve, Map, Mark, Plot, TextTable
+from ferrogen.report.style import DASHES, GREY, INK, PALETTE, end_labels, sequential, si_scale, si_ticks
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_PRACTICAL: Final = {
+    "C/m^2": (1e2, "µC/cm²"), "V/m": (1e-8, "MV/cm"), "A/m^2": (1e-4, "A/cm²"), "1": (1.0, ""), "%": (1.0, "%"),
+    "1/Hz": (1.0, "1/Hz"), "A^2/Hz": (1.0, "A²/Hz"), "m^2": (1e18, "nm²"),
+}  # fmt: skip
+_WITH_PREFIX: Final = ("s", "Hz", "A", "S", "V", "Ohm", "m", "J")
+_MOST_DECADES: Final = 30.0
+_SMALL: Final = 7.5
+_NEAR_EDGE: Final = 0.1  # of the width: a mark there has its name at the other side
+_HIDDEN: Final = 0.02  # of the points of the lines: a legend that hides more gets room of its own
+_SECOND_DASH: Final = {"solid": (0, (5, 1.6)), "dashed": (0, (5, 1.2, 1, 1.2)), "dotted": (0, (1, 2.6))}
+_FIRST_DASH: Final = {"solid": "-", "dashed": DASHES, "dotted": (0, (1.2, 1.4))}
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How an axis is written: values times ``factor``, in ``unit``; ``prefixes`` if its ticks carry the unit."""
+
+    factor: float
+    unit: str
+    prefixes: bool = False
+
+
+def scale_of(axis: Axis, values: Sequence[Array]) -> Scale:
+    """Return the field's own unit, SI prefixes on the ticks of a logarithmic axis, or one prefix for the whole axis."""
+    if axis.unit in _PRACTICAL:
+        return Scale(*_PRACTICAL[axis.unit])
+    if axis.unit not in _WITH_PREFIX:
+        return Scale(1.0, axis.unit)
+    if axis.logarithmic:
+        return Scale(1.0, axis.unit, prefixes=True)
+    sizes = [np.abs(item[np.isfinite(item)]) for item in values]
+    largest = max((float(item.max()) for item in sizes if item.size), default=0.0)
+    if largest == 0.0 or axis.unit == "V":
+        return Scale(1.0, axis.unit)
+    return Scale(*si_scale(largest * 1.0001, axis.unit))
+
+
+def label_of(axis: Axis, scale: Scale) -> str:
+    """Return the words beside an axis."""
+    return axis.name if scale.prefixes or not scale.unit else f"{axis.name} [{scale.unit}]"
+
+
+def draw_plot(axes: Axes, plots: Sequence[tuple[str, Plot]]) -> None:
+    """Draw a plot of one card, or those of two over one another: solid the first, dashed the second.
+
+    Args:
+        axes: empty.
+        plots: each with the name of its card.
+    """
+    first = plots[0][1]
+    curves = [item for _, plot in plots for item in plot.curves]
+    x_scale, y_scale = (
+        scale_of(axis, [getattr(item, which) for item in curves]) for axis, which in ((first.x, "x"), (first.y, "y"))
+    )
+    _prepare(axes, first, x_scale, y_scale)
+    colours = _colours(plots)
+    for number, (name, plot) in enumerate(plots):
+        for item in plot.curves:
+            if item.data and number:
+                continue  # both cards bring the same data
+            shown = number == 0 or _label_of_second(first, item)
+            label = item.shown or item.label
+            own = f"{label} ({name})" if len(plots) > 1 and number else label
+            colour = INK if item.data and len(plot.curves) < 4 else colours[item.label]
+            _draw_curve(axes, item, x_scale.factor, y_scale.factor, colour, number, own if shown else "")
+    if not any(_drawable(item, first) for item in curves):
+        axes.text(0.5, 0.5, "nothing in this range", transform=axes.transAxes, ha="center", color=GREY, fontsize=9.0)
+        axes.set_yticks([])
+        return
+    _limits(axes, first, curves, x_scale.factor, y_scale.factor)
+    _marks(axes, first.marks, x_scale.factor, y_scale.factor)
+    if first.legend == "ends":
+        _name_ends(axes, plots, colours, x_scale.factor, y_scale.factor)
+    elif first.legend:
+        _legend(axes, plots, marks=first.marks, logarithmic=first.y.logarithmic)
+
+
+def _label_of_second(first: Plot, item: Curve) -> bool:
+    """Name a curve of the second card only if the first has none like it: line styles tell the cards apart."""
+    return all(other.label != item.label for other in first.curves)
+
+
+def _spelled_times() -> Any:
+    """Return a formatter that writes "1 ms" as usual, but a megasecond, which nobody says, as a power of ten."""
+    from matplotlib.ticker import EngFormatter, FuncFormatter
+
+    short = EngFormatter(unit="s")
+    return FuncFormatter(
+        lambda value, place: short(value, place) if value < 2e3 else f"$10^{{{round(math.log10(value))}}}$ s"
+    )
+
+
+def _drawable(item: Curve, plot: Plot) -> bool:
+    kept = np.isfinite(item.x) & np.isfinite(item.y)
+    return bool(np.any(kept & (item.y > 0.0) if plot.y.logarithmic else kept))
+
+
+def _prepare(axes: Axes, plot: Plot, x_scale: Scale, y_scale: Scale) -> None:
+    for axis, scale, item, set_scale in (
+        (plot.x, x_scale, axes.xaxis, axes.set_xscale),
+        (plot.y, y_scale, axes.yaxis, axes.set_yscale),
+    ):
+        if axis.logarithmic:
+            set_scale("log")
+            if scale.prefixes:
+                si_ticks(item, axis.unit)
+            if scale.prefixes and axis.unit == "s":
+                item.set_major_formatter(_spelled_times())
+    axes.set_xlabel(label_of(plot.x, x_scale), labelpad=2)
+    axes.set_ylabel(label_of(plot.y, y_scale), labelpad=3)
+
+
+def _colours(plots: Sequence[tuple[str, Plot]]) -> dict[str, str]:
+    """Give every label a colour; the same in both cards."""
+    every = [item for _, plot in plots for item in plot.curves]
+    labels = list(dict.fromkeys(item.label for item in every if item.colour is None and not item.like))
+    ordered = plots[0][1].ordered
+    ramp = sequential(len(labels)) if ordered or len(labels) > len(PALETTE) else list(PALETTE)
+    chosen = dict(zip(labels, ramp, strict=False))
+    for item in every:
+        if isinstance(item.colour, int):
+            chosen[item.label] = PALETTE[item.colour % len(PALETTE)]
+        elif item.colour is not None:
+            chosen[item.label] = item.colour
+    for item in every:
+        if item.like:
+            chosen[item.label] = chosen[item.like]
+    return chosen
+
+
+def _draw_curve(axes: Axes, item: Curve, fx: float, fy: float, colour: str, number: int, label: str) -> None:
+    x, y = fx * item.x, fy * item.y
+    name = label if item.legend and label else "_"
+    if item.low is not None and item.high is not None:
+        axes.fill_between(
+            x, fy * np.asarray(item.low), fy * np.asarray(item.high), color=colour, alpha=0.16, linewidth=0.0
+        )
+    if item.data:
+        axes.plot(
+            x, y, "o", color=colour, markersize=2.6 if x.size > 60 else 4.0, markeredgewidth=0.0, alpha=0.75, label=name
+        )
+        return
+    if item.style in ("points", "crosses"):
+        marker = "x" if item.style == "crosses" else ("o", "s")[number]
+        many = x.size > 60
+        axes.plot(
+            x, y, marker, markersize=2.8 if many else 4.2, markerfacecolor="white", markeredgecolor=colour,
+            markeredgewidth=0.8 if many else 1.1, label=name,
+        )  # fmt: skip
+        return
+    width = {"thin": 0.8, "faint": 0.5}.get(item.style, 1.5)
+    dash: Any = (_FIRST_DASH if number == 0 else _SECOND_DASH).get(item.style)
+    dash = ("-" if number == 0 else _SECOND_DASH["solid"]) if dash is None else dash
+    axes.plot(
+        x, y, color=colour, linewidth=width, linestyle=dash, alpha=0.35 if item.style == "faint" else 1.0,
+        drawstyle="steps-post" if item.style in ("steps", "faint") else "default", label=name,
+    )  # fmt: skip
+
+
+def _limits(axes: Axes, plot: Plot, curves: Sequence[Curve], fx: float, fy: float) -> None:
+    xs = np.concatenate([fx * item.x for item in curves])
+    xs = xs[np.isfinite(xs) & ((xs > 0.0) | (not plot.x.logarithmic))]
+    if xs.size and xs.max() > xs.min():
+        room = 0.0 if plot.legend == "ends" else 0.015
+        if plot.x.logarithmic:
+            ratio = (xs.max() / xs.min()) ** room
+            axes.set_xlim(xs.min() / ratio, xs.max() * ratio)
+        else:
+            span = room * (xs.max() - xs.min())
+            axes.set_xlim(xs.min() - span, xs.max() + span)
+    low, high = axes.get_ylim()
+    if plot.y.logarithmic:
+        ys = np.concatenate([fy * item.y for item in curves])
+        ys = ys[np.isfinite(ys) & (ys > 0.0)]
+        if ys.size:
+            low, high = ys.min() / 1.6, ys.max() * 1.6
+            if high / low < 10.0:  # ticks at decades only would leave the axis without a number
+                middle = math.sqrt(low * high)
+                low, high = min(low, middle / 4.0), max(high, middle * 4.0)
+        low = max(low, high * 10.0**-_MOST_DECADES)
+    if plot.y_from is not None:
+        low = max(low, fy * plot.y_from) if plot.y.logarithmic else fy * plot.y_from
+    if plot.y_to is not None:
+        high = min(high, fy * plot.y_to) if plot.y.logarithmic else fy * plot.y_to
+    if low < high:
+        axes.set_ylim(low, high)
+
+
+def _marks(axes: Axes, marks: Sequence[Mark], fx: float, fy: float) -> None:
+    low, high = axes.get_xlim()
+    for mark in marks:
+        colour = mark.colour or GREY
+        white = {"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.85}
+        if mark.across:
+            axes.axhline(fy * mark.value, color=colour, linewidth=0.9, linestyle=":", zorder=1.4)
+            axes.annotate(
+                mark.text, (0.985, fy * mark.value), xycoords=("axes fraction", "data"), xytext=(0, 2), ha="right",
+                textcoords="offset points", va="bottom", fontsize=_SMALL, color=colour, bbox=white,
+            )  # fmt: skip
+        elif low <= fx * mark.value <= high:
+            axes.axvline(fx * mark.value, color=colour, linewidth=0.9, linestyle=DASHES, zorder=1.4)
+            near_left = _share(axes, fx * mark.value) < _NEAR_EDGE
+            axes.annotate(
+                mark.text, (fx * mark.value, 0.985), xycoords=("data", "axes fraction"), va="top", rotation=90,
+                xytext=(2 if near_left else -2, 0), ha="left" if near_left else "right",
+                textcoords="offset points", fontsize=_SMALL, color=colour, bbox=white,
+            )  # fmt: skip
+
+
+def _share(axes: Axes, x: float) -> float:
+    """Return where a value of the x axis lies, from 0 at the left to 1."""
+    return float(axes.transAxes.inverted().transform(axes.transData.transform((x, axes.get_ylim()[0])))[0])
+
+
+def _name_ends(axes: Axes, plots: Sequence[tuple[str, Plot]], colours: dict[str, str], fx: float, fy: float) -> None:
+    named = [item for item in plots[0][1].curves if item.legend and not item.data]
+    ends = [(item, _last(item)) for item in named]
+    shown = [(item, end) for item, end in ends if end is not None]
+    if not shown:
+        return
+    at = max(fx * end[0] for _, end in shown)
+    logarithmic = plots[0][1].y.logarithmic
+    if logarithmic:
+        end_labels(
+            axes, at, [fy * end[1] for _, end in shown], [item.label for item, _ in shown],
+            [colours[item.label] for item, _ in shown],
+        )  # fmt: skip
+    else:
+        _linear_end_labels(axes, at, [(fy * end[1], item.label, colours[item.label]) for item, end in shown])
+    if len(plots) > 1:
+        _legend(axes, plots, cards_only=True)
+
+
+def _last(item: Curve) -> tuple[float, float] | None:
+    kept = np.flatnonzero(np.isfinite(item.x) & np.isfinite(item.y))
+    return None if not kept.size else (float(item.x[kept[-1]]), float(item.y[kept[-1]]))
+
+
+def _linear_end_labels(axes: Axes, x: float, ends: Sequence[tuple[float, str, str]]) -> None:
+    low, high = axes.get_ylim()
+    gap = 0.055 * (high - low)
+    order = sorted(ends)
+    heights = [height for height, _, _ in order]
+    for k in range(1, len(heights)):
+        heights[k] = max(heights[k], heights[k - 1] + gap)
+    over = max(0.0, heights[-1] - high)
+    for height, (_, text, colour) in zip(heights, order, strict=True):
+        axes.annotate(
+            text, (x, height - over), xytext=(5, 0), textcoords="offset points", color=colour, va="center",
+            fontsize=_SMALL, annotation_clip=False,
+        )  # fmt: skip
+
+
+def _legend(
+    axes: Axes,
+    plots: Sequence[tuple[str, Plot]],
+    *,
+    cards_only: bool = False,
+    marks: Sequence[Mark] = (),
+    logarithmic: bool = False,
+) -> None:
+    from matplotlib.lines import Line2D
+
+    handles: list[Any]
+    handles, labels = axes.get_legend_handles_labels()
+    if cards_only:
+        handles, labels = [], []
+    if len(plots) > 1:
+        own = f" ({plots[0][0]})"
+        labels = [text.removesuffix(own) for text in labels]
+        styles: tuple[Any, Any] = ("-", _SECOND_DASH["solid"])
+        handles = [*handles, *(Line2D([], [], color=INK, linewidth=1.2, linestyle=style) for style in styles)]
+        labels = [*labels, *(name for name, _ in plots)]
+    if not handles or (len(handles) == 1 and len(plots) == 1):
+        return
+    columns = 2 if len(handles) > 5 else 1
+    place: Any = _place(
+        axes, -(-len(handles) // columns), columns * max(len(text) for text in labels), marks, logarithmic
+    )
+    axes.legend(
+        handles, labels, loc=place, fontsize=_SMALL, ncols=columns, handlelength=1.8, columnspacing=1.0,
+        labelspacing=0.25, borderaxespad=0.3, framealpha=0.85,
+    )  # fmt: skip
+
+
+_CORNERS: Final = {
+    "upper left": (0.0, 1.0), "upper right": (1.0, 1.0), "lower right": (1.0, 0.0), "lower left": (0.0, 0.0),
+    "center left": (0.0, 0.5), "center right": (1.0, 0.5), "upper center": (0.5, 1.0), "lower center": (0.5, 0.0),
+}  # fmt: skip
+
+
+def _place(axes: Axes, rows: int, characters: int, marks: Sequence[Mark], logarithmic: bool) -> str:  # noqa: FBT001
+    """Return where a legend hides least of the lines; where it would hide much, make room for it above them.
+
+    Matplotlib's own search is slow for long traces.
+    """
+    box = axes.get_window_extent()
+    dpi = axes.figure.dpi
+    wide = min(0.95, (characters * 0.058 + 0.45) * dpi / box.width)
+    tall = min(0.6, (rows * 0.145 + 0.10) * dpi / box.height)
+    lines = _seen(axes)
+    names = _names_of_marks(axes, marks, dpi / box.height)
+    if not lines.size:
+        return "upper right"
+
+    def hidden(place: tuple[float, float]) -> float:
+        left, bottom = place[0] * (1.0 - wide), place[1] * (1.0 - tall)
+
+        def inside(points: Array) -> float:
+            across = (points[:, 0] >= left) & (points[:, 0] <= left + wide)
+            return float(np.mean(across & (points[:, 1] >= bottom) & (points[:, 1] <= bottom + tall)))
+
+        return inside(lines) + (inside(names) if names.size else 0.0)
+
+    best = min(_CORNERS, key=lambda name: hidden(_CORNERS[name]))
+    if hidden(_CORNERS[best]) <= _HIDDEN:
+        return best
+    low, high = axes.get_ylim()
+    if logarithmic:
+        axes.set_ylim(low, high * (high / low) ** (tall / (1.0 - tall)))
+    else:
+        axes.set_ylim(low, high + (high - low) * tall / (1.0 - tall))
+    tops = ("upper right", "upper left", "upper center")
+    return min(tops, key=lambda name: hidden(_CORNERS[name]))
+
+
+def _seen(axes: Axes) -> Array:
+    """Return points along all lines in shares of the axes, shape ``(points, 2)``."""
+    to_share = axes.transData + axes.transAxes.inverted()
+    found = [np.empty((0, 2))]
+    for line in axes.get_lines():
+        data = np.asarray(line.get_xydata(), dtype=np.float64)
+        if len(data) < 3:  # marks
+            continue
+        with np.errstate(invalid="ignore", divide="ignore"):
+            share = to_share.transform(data[:: max(1, len(data) // 600)])
+        dense = np.linspace(0.0, 1.0, 8)[:, None]
+        between = (share[:-1, None] * (1.0 - dense) + share[1:, None] * dense).reshape(-1, 2)
+        found.append(between[np.isfinite(between).all(axis=1)])
+    return np.concatenate(found)
+
+
+def _names_of_marks(axes: Axes, marks: Sequence[Mark], inch: float) -> Array:
+    """Return points where the names of marks stand, in shares of the axes; ``inch`` is one as a share of the height."""
+    found = [np.empty((0, 2))]
+    for mark in marks:
+        if not mark.across:
+            height = np.linspace(1.0, 1.0 - 0.06 * len(mark.text) * inch, 10)
+            found.append(np.column_stack([np.full(10, _share(axes, mark.value)), height]))
+    return np.concatenate(found)
+
+
+def draw_map(axes: Axes, item: Map) -> None:
+    """Draw a map with its colour bar inside the axes' own box."""
+    from matplotlib import colormaps
+
+    x_scale, y_scale = scale_of(item.x, [item.at_x]), scale_of(item.y, [item.at_y])
+    value_scale = scale_of(item.value, [np.asarray(item.values).ravel()])
+    values = value_scale.factor * np.asarray(item.values)
+    finite = values[np.isfinite(values)]
+    most = float(np.abs(finite).max()) if finite.size else 1.0
+    low = -most if item.diverging else float(min(finite.min(), 0.0)) if finite.size else 0.0
+    colours = colormaps["RdBu_r" if item.diverging else "Blues"].with_extremes(bad="#F0F0F0")
+    image = axes.pcolormesh(
+        _edges(x_scale.factor * item.at_x), _edges(y_scale.factor * item.at_y), values, cmap=colours, vmin=low,
+        vmax=most if most > low else low + 1.0, rasterized=True, shading="flat",
+    )  # fmt: skip
+    axes.grid(visible=False)
+    axes.set_xlabel(label_of(item.x, x_scale), labelpad=2)
+    axes.set_ylabel(label_of(item.y, y_scale), labelpad=3)
+    bar = axes.inset_axes((1.03, 0.0, 0.035, 1.0))
+    axes.figure.colorbar(image, cax=bar)
+    bar.set_ylabel(label_of(item.value, value_scale), fontsize=_SMALL + 0.5)
+    bar.tick_params(labelsize=_SMALL)
+    bar.grid(visible=False)
+
+
+def _edges(centres: Array) -> Array:
+    step = centres[1] - centres[0] if centres.size > 1 else 1.0
+    return np.concatenate([[centres[0] - 0.5 * step], centres + 0.5 * step])
+
+
+def draw_text_table(axes: Axes, item: TextTable, *, line: float, size: float) -> None:
+    """Draw a table; ``line`` is the height of a row as a share of the axes."""
+    axes.set_axis_off()
+    axes.set(xlim=(0.0, 1.0), ylim=(0.0, 1.0))
+    ends = np.cumsum(item.widths) / sum(item.widths)
+    starts = np.concatenate([[0.0], ends[:-1]])
+    for row, cells in enumerate((item.heads, *item.rows)):
+        y = 1.0 - (row + 0.6) * line
+        for column, text in enumerate(cells):
+            stands_left = column in item.left
+            axes.text(
+                starts[column] if stands_left else ends[column] - 0.01, y, text, ha="left" if stands_left else "right",
+                va="center", fontsize=size, fontweight="bold" if row == 0 else "normal",
+            )  # fmt: skip
+    axes.axhline(1.0 - 1.12 * line, color=GREY, linewidth=0.7)
