@@ -64,7 +64,25 @@ def pulses(folder: Path) -> tuple[Calibration, list[dict[str, Any]]]:
             for key, item in fitted.items()
         ],
     )
-    return found, rows
+    held: list[dict[str, Any]] = []
+    for bias in (0.0, 0.1, 0.2, 0.3):
+        other = calibrate(
+            "switching", [folder / "P_pw_our_own.csv"], columns=PULSES, sample=HZO,
+            settings={"compare": "no", "bias_deviation": bias * 1e8},
+        )  # fmt: skip
+        values = {key: item["value"] for key, item in other.record["fit"]["parameters"].items()}
+        held.append({"part": "bias", "bias_deviation": bias * 1e8, **other.goodness, "values": values})
+    table(
+        "The same law with the local bias of the domains held at a standard deviation",
+        ["bias (MV/cm)", "rmse", "rmse on amplitudes left out", "activation field (MV/cm)", "its width"],
+        [
+            [f"{row['bias_deviation'] / 1e8:.1f}", f"{row['rmse [uC/cm^2]']:.2f}",
+             f"{row['rmse on amplitudes left out [uC/cm^2]']:.2f}", f"{row['values']['activation_field'] / 1e8:.3f}",
+             f"{row['values']['activation_width']:.3f}"]
+            for row in held
+        ],
+    )  # fmt: skip
+    return found, rows + held
 
 
 def waveforms(folder: Path, kinetics: dict[str, float]) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.polynomial.hermite_e import hermegauss
 from numpy.typing import NDArray
 
 from ferrogen.calibration.columns import Wanted
@@ -28,6 +29,7 @@ Array = NDArray[np.float64]
 PRACTICAL = 100.0  # uC/cm^2 in one C/m^2: residuals are handled in the unit that people judge them in
 GRAIN_AREA = 4e-16  # m^2: grains of 10 to 30 nm, which switch one by one
 _LEAST_AMPLITUDES = 3
+_BIAS_NODES = 21
 _FROM_ZERO = 0.2  # if P never falls below this share of its largest size on the negative side, it counts from zero
 
 
@@ -80,7 +82,7 @@ def read_pulses(request: Request) -> Pulses:
 
 
 def pulse_residuals(
-    pulses: Pulses, law: PulseLaw, exponent: float | None, temperature: float
+    pulses: Pulses, law: PulseLaw, exponent: float | None, temperature: float, bias_deviation: float = 0.0
 ) -> tuple[Callable[[Mapping[str, float]], Array], list[Free]]:
     """Return residuals (data minus model, in uC/cm^2) and free parameters of a law.
 
@@ -89,6 +91,7 @@ def pulse_residuals(
         law: of switching.
         exponent: nucleation exponent; None to fit it.
         temperature: of the measurement [K]; activation fields are returned for 300 K.
+        bias_deviation: standard deviation of the domains' local bias, which is held [V/m].
     """
     largest = float(np.abs(pulses.polarization).max()) * (0.5 if pulses.from_zero else 1.0)
     free = [
@@ -97,13 +100,19 @@ def pulse_residuals(
     ]
     if exponent is None:
         free.append(Free("nucleation_exponent", 1.5, 0.5, 4.0))
+    nodes, weight = hermegauss(_BIAS_NODES if bias_deviation > 0.0 else 1)
+    local = pulses.field[:, None] - bias_deviation * nodes
+    driven = local > 0.0  # a domain whose bias holds against the pulse stays where it is
+    width = np.broadcast_to(pulses.width[:, None], local.shape)
 
     def residuals(values: Mapping[str, float]) -> Array:
         full = dict(values) if exponent is None else {**values, "nucleation_exponent": exponent}
-        field = pulses.field * (temperature / REFERENCE_TEMPERATURE) ** (1.0 / full["field_exponent"])
-        share = law.share(pulses.width, field, full)
+        field = local[driven] * (temperature / REFERENCE_TEMPERATURE) ** (1.0 / full["field_exponent"])
+        shares = np.zeros(local.shape)
+        shares[driven] = law.share(width[driven], field, full)
+        share = shares @ (weight / weight.sum())
         model = 2.0 * full["remanent_polarization"] * (share if pulses.from_zero else share - 0.5)
-        return (pulses.polarization - model) * PRACTICAL
+        return np.asarray(pulses.polarization - model) * PRACTICAL
 
     return residuals, free
 
@@ -133,7 +142,9 @@ def compare_laws(pulses: Pulses, request: Request, exponents: list[float | None]
     found = []
     for law in (law for law in pulse_laws(pulses.width, pulses.field).values() if law.name in names):
         for k, exponent in enumerate(exponents):
-            residuals, free = pulse_residuals(pulses, law, exponent, request.sample.kelvin)
+            residuals, free = pulse_residuals(
+                pulses, law, exponent, request.sample.kelvin, request.number("bias_deviation")
+            )
             generator = request.streams.generator(Purpose.CALIBRATION, k)
             best = fit(residuals, free, starts=int(request.number("starts")), generator=generator)
             near = [Free(item.name, best.values[item.name], item.low, item.high, item.logarithmic, item.unit)
@@ -239,7 +250,10 @@ def _section(request: Request, pulses: Pulses, main: Compared, about: str) -> di
         "field_exponent": one("field_exponent"),
         "nucleation_exponent": exponent,
         "local_bias_field": assumed(
-            0.0, "V/m", note="held in the fit: pulses from a saturated state do not tell a bias from the activation"
+            0.0,
+            "V/m",
+            note="held in the fit: pulses from a saturated state do not tell a bias from the activation field",
+            spread=Spread(kind="domain", distribution="normal", value=request.number("bias_deviation")),
         ),
         "domain_area": assumed(
             GRAIN_AREA, "m^2", note="a grain of 20 nm; the mean of many domains does not tell their number"
@@ -283,6 +297,9 @@ KIND = Kind(
             "auto",
             "polarisation counts from the opposite state (poled) or from zero",
             choices=("auto", "poled", "zero"),
+        ),
+        "bias_deviation": Setting(
+            0.0, "standard deviation of the domains' local bias, from waveforms; held", "V/m", low=0.0, high=1e9
         ),
         "compare": Setting("yes", "fit other laws beside it", choices=("yes", "no")),
         "starts": Setting(3.0, "searches, the first from the stated start", low=1.0, high=100.0),

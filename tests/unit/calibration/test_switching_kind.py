@@ -105,6 +105,26 @@ def test_activation_fields_are_given_for_300_kelvin(write: Callable[..., Path]) 
     assert result.record["fit"]["parameters"]["activation_field"]["value"] == pytest.approx(1.5e8, rel=0.02)
 
 
+def test_a_local_bias_is_averaged_over(write: Callable[..., Path]) -> None:
+    """Against the domain ensemble of the card itself: another quadrature, step by step."""
+    width, amplitude, density = pulses()
+    settings = {"compare": "no", "bias_deviation": "0.3 MV/cm"}
+    result = calibrate("switching", [write(width, amplitude, 100 * density)], sample=FILM, settings=settings)
+    section = merge(load_card("hzo-mfis-nor"), result.fragment, name="mine", title="Mine").require(SwitchingSpec)
+    assert section.local_bias_field.spread is not None
+    assert section.local_bias_field.spread.value == 3e7
+    ensemble = mean_domains(section)
+    down = initial_state(ensemble, 0.0)
+    model = result.residuals["model [uC/cm^2]"]
+    for k in range(0, width.size, 7):
+        after, _ = follow(ensemble, down, [amplitude[k] / 10e-9], [width[k]])
+        # Domains whose bias exceeds the pulse cannot switch in both; six digits of the card, 0.1 % of 2 P_r each way.
+        assert 100.0 * after[0, 0] == pytest.approx(model[k], abs=0.08)
+    # The true film has no bias: its spread is taken from that of the activation field.
+    assert section.activation_field.spread is not None
+    assert section.activation_field.spread.value < 0.29
+
+
 def test_fields_need_no_thickness(write: Callable[..., Path]) -> None:
     width, amplitude, density = pulses()
     path = write(width, amplitude, density, header="pw [s],E [MV/cm],P [C/m^2]")
