@@ -77,7 +77,9 @@ def try_laws(laws: Sequence[Law], groups: ArrayLike | None, generator: np.random
         if groups is not None:
             begin = [replace(item, start=result.values[item.name]) for item in law.free]
             try:
-                cross = cross_validate(law.residuals, begin, groups, most_evaluations=_FEWER, tolerance=1e-8)
+                cross = cross_validate(
+                    law.residuals, begin, groups, most_evaluations=min(_FEWER, law.evaluations // 4), tolerance=1e-8
+                )
             except ArgumentError:  # too few residuals, or groups: said as None
                 cross = None
         tried.append(Tried(law.name, result, cross))
@@ -104,7 +106,7 @@ def simplest(tried: Sequence[Tried]) -> Tried:
 
 
 def comparison(tried: Sequence[Tried]) -> list[dict[str, object]]:
-    """Return one row a law: parameters, rmse, difference of AIC, error on data left out."""
+    """Return one row a law: parameters, rmse, difference of AIC, error on data left out, whether the search ended."""
     least = tried[0].result.aic
     return [
         {
@@ -113,6 +115,7 @@ def comparison(tried: Sequence[Tried]) -> list[dict[str, object]]:
             "rmse": item.result.rmse,
             "aic_difference": item.result.aic - least,
             "left_out_rmse": None if item.cross is None else item.cross.pooled,
+            "converged": item.result.converged,
             "last_group_rmse": None if item.cross is None else item.cross.rmse[-1],
         }
         for item in tried

@@ -21,6 +21,7 @@ from ferrogen.calibration.result import Calibration
 from ferrogen.calibration.samples import Sample
 from ferrogen.core.errors import DataFileError, FerrogenError
 from ferrogen.device.transport.barrier import Barrier, trapezoid_profile
+from ferrogen.device.transport.trap_assisted import AssistingTraps, trap_assisted_current
 from ferrogen.device.transport.wkb import tunnel_current
 
 BOLTZMANN_EV = 8.617333262e-5
@@ -171,6 +172,26 @@ def test_true_poole_frenkel_is_not_rejected(tmp_path: Path) -> None:
     beta = np.sqrt(1.602176634e-19 / (np.pi * 8.8541878188e-12 * 4.5))
     for point in points:
         assert point["energy"] == pytest.approx(1.0 - beta * np.sqrt(point["voltage"] / 1e-8), abs=0.025)
+
+
+def test_tunnelling_through_single_traps_is_one_of_the_laws_if_it_is_asked_for() -> None:
+    volts, heats = np.linspace(0.4, 1.6, 5), (300.0, 400.0)
+    barrier, sites = Barrier(1.9, 1.9, 6e-9, 0.25), AssistingTraps(3e24, 1.3, 0.0, 0.7, 1e13)
+    curves = [
+        Curve(f"{t}", t, volts, trap_assisted_current(trapezoid_profile(barrier, volts), volts, sites, t), 0, False)
+        for t in heats
+    ]
+    data = CurveSet(tuple(curves), "A/m^2", 1.0)
+    assert len(leakage_laws(data, 1.0, 6e-9, 4.5)[0]) == 7
+    law = leakage_laws(data, 1.0, 6e-9, 4.5, traps=True)[0][-1]
+    truth = {"trap_density": 3e24, "trap_energy": 1.3, "relaxation_energy": 0.7, "barrier_height": 1.9,
+             "tunnelling_mass": 0.25}  # fmt: skip
+    assert {item.name for item in law.free} == set(truth)
+    np.testing.assert_allclose(law.residuals(truth), 0.0, atol=1e-9)
+    # The prefactor starts where the residuals have no mean.
+    start = law.residuals({item.name: item.start for item in law.free})
+    assert abs(start.mean()) < 1e-9
+    assert np.abs(start).max() > 0.01
 
 
 def test_intervals_of_the_activation_energy_cover_it_at_the_stated_rate() -> None:

@@ -221,7 +221,7 @@ def _activation(
     for name, sign in _SIGNS.items():
         if not energies[name]:
             continue
-        tried = compare_leakage(data, sign, thickness, expected, generator)
+        tried = compare_leakage(data, sign, thickness, expected, generator, traps=request.word("single_traps") == "yes")
         record["leakage"][name] = {
             "comparison": comparison(tried), "verdict": verdict(tried), "laws": {t.name: t.record() for t in tried}
         }  # fmt: skip
@@ -394,6 +394,8 @@ KIND = Kind(
                           choices=("devices", "repeats")),
         "polarity": Setting("positive", "whose leakage goes into the card", choices=("positive", "negative")),
         "barriers": Setting("yes", "whether barriers are fitted where a thickness is given", choices=("yes", "no")),
+        "single_traps": Setting("no", "whether tunnelling through single traps is tried, too (a minute)",
+                                choices=("yes", "no")),
         "optical_permittivity": Setting(4.5, "expected of the film, for Poole-Frenkel", low=1.0, high=100.0),
         "permittivity_factor": Setting(1.5, "by which it may be off", low=1.0, high=10.0),
     },

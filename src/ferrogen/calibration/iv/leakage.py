@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ from ferrogen.device.transport.thermal import (
     schottky_lowering,
     thermionic,
 )
+from ferrogen.device.transport.trap_assisted import AssistingTraps, trap_assisted_current
 from ferrogen.device.transport.wkb import tunnel_current
 
 Array = NDArray[np.float64]
@@ -32,9 +34,13 @@ ACTIVATED = "activated sinh"
 POOLE_FRENKEL = "Poole-Frenkel, permittivity free"
 TEXTBOOK = "Poole-Frenkel, optical permittivity"
 TUNNELLING = "tunnelling (integral)"
+TRAPS = "tunnelling through single traps"
+_ATTEMPT_RATE = 1e13  # of the traps [1/s]; the data tell only its product with their density
 
 
-def leakage_laws(data: CurveSet, sign: float, thickness: float, permittivity: float) -> tuple[list[Law], Array, Array]:
+def leakage_laws(
+    data: CurveSet, sign: float, thickness: float, permittivity: float, *, traps: bool = False
+) -> tuple[list[Law], Array, Array]:
     """Return the laws for one polarity, with the voltages and temperatures of their residuals (of ln J).
 
     Args:
@@ -42,6 +48,7 @@ def leakage_laws(data: CurveSet, sign: float, thickness: float, permittivity: fl
         sign: of the voltage.
         thickness: of the film [m].
         permittivity: optical, that the textbook forms have [1].
+        traps: add tunnelling through single traps, which takes a minute.
     """
     parts = [(curve, curve.voltage * sign > 0.0) for curve in data.curves]
     volts = np.concatenate([np.abs(curve.voltage[keep]) for curve, keep in parts])
@@ -61,6 +68,15 @@ def leakage_laws(data: CurveSet, sign: float, thickness: float, permittivity: fl
 
     def emission(p: dict[str, float], v: Array, t: Array) -> Array:
         return thermionic(v / thickness, t, p["barrier_height"], p.get("optical_permittivity", permittivity))
+
+    def assisted(p: dict[str, float], v: Array, t: Array) -> Array:
+        found = np.empty_like(v)
+        barrier = Barrier(p["barrier_height"], p["barrier_height"], thickness, p["tunnelling_mass"])
+        sites = AssistingTraps(1.0, p["trap_energy"], 0.0, p["relaxation_energy"], _ATTEMPT_RATE)
+        for level in np.unique(t):
+            own = t == level
+            found[own] = trap_assisted_current(trapezoid_profile(barrier, v[own]), v[own], sites, float(level))
+        return found
 
     def tunnels(p: dict[str, float], v: Array, t: Array) -> Array:
         found = np.empty_like(v)
@@ -93,17 +109,31 @@ def leakage_laws(data: CurveSet, sign: float, thickness: float, permittivity: fl
             Free("tunnelling_mass", 0.2, 0.01, 5.0, logarithmic=True),
         ], volts, heats, logs),
     ]  # fmt: skip
+    if traps:
+        sited = _law(TRAPS, assisted, ("trap_density", "1/m^3"), [
+            Free("trap_energy", 1.5, 0.1, 4.0, unit="eV"),
+            Free("relaxation_energy", 0.8, 0.1, 3.0, unit="eV"),
+            Free("barrier_height", 1.6, 0.3, 5.0, unit="eV"),
+            Free("tunnelling_mass", 0.2, 0.01, 5.0, logarithmic=True),
+        ], volts, heats, logs)  # fmt: skip
+        laws += [] if sited is None else [replace(sited, evaluations=60)]
     return [law for law in laws if law is not None], volts, heats
 
 
 def compare_leakage(
-    data: CurveSet, sign: float, thickness: float, permittivity: float, generator: np.random.Generator
+    data: CurveSet,
+    sign: float,
+    thickness: float,
+    permittivity: float,
+    generator: np.random.Generator,
+    *,
+    traps: bool = False,
 ) -> list[Tried]:
     """Fit the laws of leakage to one polarity; best by AIC first. Cross-validated over voltages.
 
     Arguments as for :func:`leakage_laws`.
     """
-    laws, volts, _ = leakage_laws(data, sign, thickness, permittivity)
+    laws, volts, _ = leakage_laws(data, sign, thickness, permittivity, traps=traps)
     return try_laws(laws, voltage_blocks(volts), generator)
 
 
