@@ -26,6 +26,7 @@ KINDS: dict[str, str] = {
     "waveform": "waveform",
     "loop": "loop",
     "retention": "retention.kind",
+    "rtn": "rtn.kind",
 }
 """Kind -> module below ``ferrogen.calibration`` that holds it as ``KIND``; imported when it is asked for."""
 

@@ -21,7 +21,7 @@ Array = NDArray[np.float64]
 LEVEL_TOLERANCE = 0.25
 """A level counts as right within this share of the smallest amplitude."""
 
-_SAMPLES_A_SWITCH = 80
+_SAMPLES_A_SWITCH = 40
 _LARGEST_RATIO = 4.0  # of amplitudes
 _FASTEST = 5.0  # switching rate over the slowest trap's
 _LEAST_OCCUPANCY = 0.2
@@ -68,8 +68,8 @@ def draw_truth(traps: int, ratio: float, switches: int, generator: np.random.Gen
     """Draw known traps: nothing keeps amplitudes, their sums, or time constants apart.
 
     The smallest amplitude is ``ratio`` times the noise, the others log-uniform up to four times that. The slowest trap
-    switches ``switches`` times in the record on average, the others up to five times as often (log-uniform), every 80
-    to 16 samples. Occupancies are uniform from 0.2 to 0.8.
+    switches ``switches`` times in the record on average, the others up to five times as often (log-uniform), every 40
+    to 8 samples. Occupancies are uniform from 0.2 to 0.8.
 
     Raises:
         ArgumentError: no trap, a ratio that is not positive, or no switches.
