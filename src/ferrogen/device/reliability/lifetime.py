@@ -216,9 +216,7 @@ def life_interval(fit: LifetimeFit, failed: float, level: float = 0.95, method: 
     if not 0.0 < level < 1.0:
         raise argument_error("level", "lie between 0 and 1", level)
     z = standard_quantile(fit.family, failed)
-    middle = fit.location + fit.scale * z
-    gradient = np.array([1.0, fit.scale * z])
-    deviation = math.sqrt(float(gradient @ fit.covariance @ gradient))
+    middle, deviation = _quantile(fit, z)
     if method == "fisher":
         reach = float(stats.norm.isf((1.0 - level) / 2.0)) * deviation
         ends = (middle - reach, middle + reach)
@@ -261,10 +259,12 @@ def _profile_end(fit: LifetimeFit, z: float, middle: float, deviation: float, le
 def bootstrap_life(
     fit: LifetimeFit, failed: float, generator: np.random.Generator, resamples: int = 400, level: float = 0.95
 ) -> Interval:
-    """Return the same interval by a parametric bootstrap: tests drawn from the fit, basic interval in ln t.
+    """Return the same interval by a parametric bootstrap: tests drawn from the fit, studentised in ln t.
 
-    Censored junctions keep their censoring time; one that is drawn to fail later is censored there. Failures are
-    taken to be under observation until the last time of the test.
+    Each drawn test tells by how many of its own standard errors its quantile misses that of the fit. That ratio hardly
+    depends on the parameters, as the plain miss does: small tests find too small a scale. Censored junctions keep their
+    censoring time; one that is drawn to fail later is censored there. Failures are taken to be under observation until
+    the last time of the test.
 
     Raises:
         ArgumentError: a value out of range, or most resamples with too few failures.
@@ -274,7 +274,7 @@ def bootstrap_life(
     if resamples < 40:
         raise argument_error("resamples", "be at least 40", resamples)
     z = standard_quantile(fit.family, failed)
-    middle = fit.location + fit.scale * z
+    middle, own = _quantile(fit, z)
     data = fit.data
     until = np.where(data.failed, np.inf if data.failed.all() else float(data.time.max()), data.time)
     drawn: list[float] = []
@@ -287,13 +287,20 @@ def bootstrap_life(
         time = np.exp(logs)
         dead = time <= until
         if dead.sum() >= _LEAST_FAILURES:
-            again = fit_lifetime(Failures(np.minimum(time, until), dead), fit.family)
-            drawn.append(again.location + again.scale * z)
+            found, error = _quantile(fit_lifetime(Failures(np.minimum(time, until), dead), fit.family), z)
+            drawn.append((found - middle) / error)
     if len(drawn) < resamples // 2:
         raise argument_error("fit", "have failures enough to draw such tests again", f"{len(drawn)} of {resamples}")
     tail = (1.0 - level) / 2.0
     high, low = np.quantile(drawn, [tail, 1.0 - tail])
-    ends = [
-        from_logarithm(y, "failed", failed, "s") for y in (middle, 2 * middle - float(low), 2 * middle - float(high))
+    times = [
+        from_logarithm(y, "failed", failed, "s")
+        for y in (middle, middle - own * float(low), middle - own * float(high))
     ]
-    return Interval(ends[0], ends[1], ends[2], level)
+    return Interval(times[0], times[1], times[2], level)
+
+
+def _quantile(fit: LifetimeFit, z: float) -> tuple[float, float]:
+    """Return a quantile of ln t and its standard error."""
+    gradient = np.array([1.0, fit.scale * z])
+    return fit.location + fit.scale * z, math.sqrt(float(gradient @ fit.covariance @ gradient))
