@@ -18,6 +18,7 @@ from scipy.constants import epsilon_0
 from scipy.signal import lfilter
 
 from ferrogen.calibration.fit import Free
+from ferrogen.core.errors import DataFileError
 from ferrogen.device.parameter import Parameter, Spread
 from ferrogen.device.polarization.domains import DomainEnsemble, follow, initial_state, mean_domains
 from ferrogen.device.polarization.spec import SwitchingSpec
@@ -27,6 +28,8 @@ Values = Mapping[str, float]
 
 ACTIVATION_NODES = 24
 BIAS_NODES = 12
+_FIELDS = (1e7, 2e9)  # V/m, largest of a record: the bounds of the search then lie within what a card may hold
+_SPANS = (5e-3, 1.0)  # C/m^2
 _NEAR_THE_END = 0.9  # of the largest voltage: a record that begins there begins poled
 
 
@@ -99,9 +102,12 @@ def guessed_start(voltage: Array) -> str:
 
 
 def domain_free(records: list[Record], thickness: float) -> list[Free]:
-    """Return the parameters of the mean domain ensemble and its background, with starts that suit the records."""
-    largest = max(float(np.abs(item.voltage).max()) for item in records) / thickness
-    span = max(float(np.ptp(item.charge)) for item in records)
+    """Return the parameters of the mean domain ensemble and its background, with starts that suit the records.
+
+    Raises:
+        DataFileError: fields or charges that no film has, most often by a wrong unit.
+    """
+    largest, span = plausible_sizes(records, thickness)
     return [
         Free("remanent_polarization", 0.25 * span, 0.02 * span, 2.0 * span, logarithmic=True, unit="C/m^2"),
         Free("activation_field", 0.5 * largest, 0.02 * largest, 50.0 * largest, logarithmic=True, unit="V/m"),
@@ -112,12 +118,35 @@ def domain_free(records: list[Record], thickness: float) -> list[Free]:
     ]
 
 
+def plausible_sizes(records: list[Record], thickness: float) -> tuple[float, float]:
+    """Return the largest field [V/m] and the largest span of the charge [C/m^2].
+
+    Raises:
+        DataFileError: they are not those of a ferroelectric film.
+    """
+    largest = max(float(np.abs(item.voltage).max()) for item in records) / thickness
+    span = max(float(np.ptp(item.charge)) for item in records)
+    for size, unit, (low, high), shown in (
+        (largest, "V/m", _FIELDS, f"the largest field is {largest * 1e-8:.3g} MV/cm"),
+        (span, "C/m^2", _SPANS, f"the charge spans {span * 1e2:.3g} uC/cm^2"),
+    ):
+        if not low <= size <= high:
+            raise DataFileError(
+                f"'{records[0].name}': {shown}, but a ferroelectric film has between {low:g} and {high:g} {unit}."
+                " Check the units of the columns, the thickness and the area."
+            )
+    return largest, span
+
+
 def kinetics_free(attempt_time: float, field_exponent: float) -> list[Free]:
     """Return the two parameters that a single sweep rate hardly tells."""
     return [
-        Free("attempt_time", attempt_time, 1e-4 * attempt_time, 1e3 * attempt_time, logarithmic=True, unit="s"),
+        Free(
+            "attempt_time", attempt_time, max(1e-4 * attempt_time, 1e-15), min(1e3 * attempt_time, 1.0),
+            logarithmic=True, unit="s",
+        ),
         Free("field_exponent", field_exponent, 0.5, 10.0),
-    ]
+    ]  # fmt: skip
 
 
 def domain_ensemble(values: Values) -> DomainEnsemble:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ferrogen.calibration.fit import CrossValidation, FitResult, Free, Residuals, cross_validate, fit
+from ferrogen.calibration.fit import FitResult, Free, Residuals, fit
+from ferrogen.calibration.validation import CrossValidation, cross_validate
 from ferrogen.core.errors import ArgumentError
 
 _CLOSE = 2.0  # differences of AIC below this do not tell two laws apart (Burnham and Anderson 2002, section 2.6)

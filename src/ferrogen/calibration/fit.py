@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
 from ferrogen.core.errors import argument_error
@@ -130,8 +130,8 @@ class FitResult:
         """
         from scipy.special import stdtrit
 
-        item = _named(self.free, name)
-        _check_level(level)
+        item = named(self.free, name)
+        check_level(level)
         error = self.standard_errors[name]
         width = float(stdtrit(self.degrees_of_freedom, 0.5 + level / 2.0)) * (
             error / self.values[name] if item.logarithmic else error
@@ -264,7 +264,7 @@ def _result(
     at_bound = tuple(item.name for item, touches in zip(free, touching, strict=True) if touches)
     warnings = [] if converged else ["The search did not converge: raise the number of evaluations or of starts."]
     warnings += [
-        f"`{name}` ended at a bound ({values[name]:.4g} {_named(free, name).unit}): widen it, or fix the parameter;"
+        f"`{name}` ended at a bound ({values[name]:.4g} {named(free, name).unit}): widen it, or fix the parameter;"
         " its standard error means nothing."
         for name in at_bound
     ]
@@ -309,200 +309,6 @@ def _covariance(jacobian: Array, variance: float, free: Sequence[Free], values: 
     return scaled * np.outer(unit, unit), sentences
 
 
-def profile(
-    residuals: Residuals, result: FitResult, name: str, *, level: float = 0.95, tolerance: float = 1e-3
-) -> Interval:
-    """Return the profile-likelihood interval of one parameter: all others are fitted anew at each of its values.
-
-    The ends are where the sum of squares has grown by F(1, n - p) times the residual variance (Bates and Watts 1988,
-    section 6.1), or the bounds of the parameter if it does not grow so far within them.
-
-    Args:
-        residuals: as for :func:`fit`.
-        result: of that fit.
-        name: the parameter.
-        level: of the interval.
-        tolerance: of the ends, as a share of the standard error.
-
-    Raises:
-        ArgumentError: no such parameter, or a level outside (0, 1).
-    """
-    from scipy.special import stdtrit
-
-    item = _named(result.free, name)
-    _check_level(level)
-    least = float(result.residuals @ result.residuals)
-    allowed = float(stdtrit(result.degrees_of_freedom, 0.5 + level / 2.0)) ** 2 * least / result.degrees_of_freedom
-    others = tuple(_from(other, result.values[other.name]) for other in result.free if other.name != name)
-
-    def excess(coordinate: float) -> float:
-        fixed = {name: item.outward(coordinate)}
-        if not others:
-            found = residuals(fixed)
-            return float(found @ found) - least - allowed
-        inner = fit(lambda values: residuals({**values, **fixed}), others, tolerance=1e-8)
-        return float(inner.residuals @ inner.residuals) - least - allowed
-
-    centre = item.inward(result.values[name])
-    error = result.standard_errors[name] / (result.values[name] if item.logarithmic else 1.0)
-    span = item.inward(item.high) - item.inward(item.low)
-    step = error if math.isfinite(error) and error > 0.0 else 0.01 * span
-    ends = [
-        item.outward(_crossing(excess, centre, sign * min(step, span), bound, tolerance))
-        for sign, bound in ((-1.0, item.inward(item.low)), (1.0, item.inward(item.high)))
-    ]
-    return Interval(ends[0], ends[1], level)
-
-
-def _crossing(excess: Callable[[float], float], centre: float, step: float, bound: float, tolerance: float) -> float:
-    """Return where ``excess`` first turns positive on the way from the centre to a bound, or the bound."""
-    inside, outside = centre, centre
-    scale = abs(step)
-    while True:
-        outside = outside + step
-        if (bound - outside) * math.copysign(1.0, step) <= 0.0:
-            if excess(bound) <= 0.0:
-                return bound
-            outside = bound
-            break
-        if excess(outside) > 0.0:
-            break
-        inside, step = outside, 1.6 * step
-    while abs(outside - inside) > tolerance * scale:
-        middle = 0.5 * (inside + outside)
-        inside, outside = (middle, outside) if excess(middle) <= 0.0 else (inside, middle)
-    return 0.5 * (inside + outside)
-
-
-def bootstrap(
-    residuals: Residuals,
-    result: FitResult,
-    name: str,
-    generator: np.random.Generator,
-    *,
-    groups: ArrayLike | None = None,
-    count: int = 200,
-    level: float = 0.95,
-) -> Interval:
-    """Return the percentile interval of one parameter over fits to resampled data.
-
-    Args:
-        residuals: as for :func:`fit`.
-        result: of that fit.
-        name: the parameter.
-        generator: what to resample with.
-        groups: label of each residual, shape (n,); whole groups are drawn, which is right for residuals that are
-            correlated within a curve. Single residuals without.
-        count: fits.
-        level: of the interval.
-
-    Raises:
-        ArgumentError: no such parameter, a level outside (0, 1), or fewer than two groups.
-    """
-    _named(result.free, name)
-    _check_level(level)
-    labels = _labels(groups if groups is not None else np.arange(result.residuals.size), result.residuals.size)
-    number = int(labels.max()) + 1
-    begin = tuple(_from(item, result.values[item.name]) for item in result.free)
-    found = []
-    for _ in range(count):
-        weight = np.sqrt(generator.multinomial(number, np.full(number, 1.0 / number)).astype(np.float64))[labels]
-        found.append(fit(_weighted(residuals, weight), begin, tolerance=1e-8).values[name])
-    low, high = np.quantile(found, [0.5 - level / 2.0, 0.5 + level / 2.0])
-    return Interval(float(low), float(high), level)
-
-
-@dataclass(frozen=True, slots=True)
-class CrossValidation:
-    """Errors on groups that a fit did not see.
-
-    Attributes:
-        groups: the label of each fold.
-        rmse: on the fold that was left out, one a fold.
-        pooled: root mean square over all residuals, each from the fit that did not see it.
-        training: pooled root mean square on what the fits did see.
-        values: fitted values of each fold.
-    """
-
-    groups: tuple[str, ...]
-    rmse: tuple[float, ...]
-    pooled: float
-    training: float
-    values: tuple[dict[str, float], ...]
-
-    def jackknife(self, name: str) -> float:
-        """Return the delete-a-group standard error of a parameter, in its unit.
-
-        Unlike the residuals' it counts errors that a whole group shares, which is what a model that is not quite
-        right leaves: sqrt[(g - 1) / g sum (value - mean)^2] (Efron 1982, doi:10.1137/1.9781611970319, chapter 3).
-        """
-        found = np.array([values[name] for values in self.values])
-        return float(math.sqrt((found.size - 1.0) * found.var()))
-
-    def record(self) -> dict[str, object]:
-        """Return the errors as plain values for JSON."""
-        return {
-            "groups": list(self.groups),
-            "rmse": list(self.rmse),
-            "pooled_rmse": self.pooled,
-            "training_rmse": self.training,
-        }
-
-
-def cross_validate(residuals: Residuals, free: Sequence[Free], groups: ArrayLike, **options: object) -> CrossValidation:
-    """Fit with one group left out, predict it, and go round all groups.
-
-    Args:
-        residuals: of all data, as for :func:`fit`; they must be independent of which others are looked at.
-        free: the parameters.
-        groups: label of each residual, shape (n,), e.g. the amplitude of its pulse.
-        options: further arguments of :func:`fit`.
-
-    Raises:
-        ArgumentError: fewer than two groups, or labels of the wrong length.
-    """
-    size = np.asarray(residuals({item.name: item.start for item in free})).size
-    labels = _labels(groups, size)
-    shown = np.unique(np.asarray(groups))
-    held, seen, errors, values = [], [], [], []
-    for k in range(int(labels.max()) + 1):
-        inside = labels != k
-        found = fit(_selected(residuals, inside), free, **options)  # type: ignore[arg-type]
-        values.append(found.values)
-        everything = residuals(found.values)
-        held.append(everything[~inside])
-        seen.append(everything[inside])
-        errors.append(math.sqrt(float(np.mean(held[-1] ** 2))))
-    return CrossValidation(
-        tuple(str(label) for label in shown),
-        tuple(errors),
-        math.sqrt(float(np.mean(np.concatenate(held) ** 2))),
-        math.sqrt(float(np.mean(np.concatenate(seen) ** 2))),
-        tuple(values),
-    )
-
-
-def _weighted(residuals: Residuals, weight: Array) -> Residuals:
-    return lambda values: weight * residuals(values)
-
-
-def _selected(residuals: Residuals, inside: NDArray[np.bool_]) -> Residuals:
-    return lambda values: residuals(values)[inside]
-
-
-def _from(item: Free, value: float) -> Free:
-    return replace(item, start=min(max(value, item.low), item.high))
-
-
-def _labels(groups: ArrayLike, size: int) -> NDArray[np.intp]:
-    _, labels = np.unique(np.asarray(groups), return_inverse=True)
-    if labels.shape != (size,):
-        raise argument_error("groups", f"be one label a residual, shape ({size},)", f"of shape {labels.shape}")
-    if not size or labels.max() < 1:
-        raise argument_error("groups", "hold at least two different labels", "only one")
-    return labels.astype(np.intp)
-
-
 def _ends(free: Sequence[Free]) -> tuple[list[float], list[float]]:
     return [item.low for item in free], [item.high for item in free]
 
@@ -514,7 +320,12 @@ def _outward(free: Sequence[Free], coordinates: Array) -> dict[str, float]:
     }
 
 
-def _named(free: Sequence[Free], name: str) -> Free:
+def named(free: Sequence[Free], name: str) -> Free:
+    """Return the parameter of a name.
+
+    Raises:
+        ArgumentError: there is none.
+    """
     for item in free:
         if item.name == name:
             return item
@@ -525,7 +336,12 @@ def _size(item: Free, values: Values) -> float:
     return max(abs(values[item.name]), 1e-3 * (item.high - item.low))
 
 
-def _check_level(level: float) -> None:
+def check_level(level: float) -> None:
+    """Refuse a level of an interval that is no probability.
+
+    Raises:
+        ArgumentError: it does not lie between 0 and 1.
+    """
     if not 0.0 < level < 1.0:
         raise argument_error("level", "lie between 0 and 1", level)
 

@@ -21,6 +21,7 @@ from ferrogen.calibration.charge import (
     domain_free,
     kinetics_free,
     model_charge,
+    plausible_sizes,
     recorded,
     rmse,
 )
@@ -30,7 +31,7 @@ from ferrogen.calibration.kind import Kind, Request, Setting
 from ferrogen.calibration.leakage import LeakageTable, leakage_at, load_leakage
 from ferrogen.calibration.result import Axis, Calibration, Panel, Series
 from ferrogen.calibration.switching import GRAIN_AREA, PRACTICAL
-from ferrogen.calibration.waveform import COLUMNS, number_fitted, read_records
+from ferrogen.calibration.waveform import COLUMNS, MOST_EVALUATIONS, number_fitted, read_records
 from ferrogen.calibration.waveform import SETTINGS as WAVEFORM_SETTINGS
 from ferrogen.core.errors import argument_error
 from ferrogen.core.streams import Purpose
@@ -138,7 +139,14 @@ def calibrate_loop(request: Request) -> Calibration:
         return np.concatenate([setting.residuals(item, {**fixed, **values}) for item in used])
 
     generator = request.streams.generator(Purpose.CALIBRATION, 0)
-    best = fit(residuals, free, starts=int(request.number("starts")), generator=generator, tolerance=1e-8)
+    best = fit(
+        residuals,
+        free,
+        starts=int(request.number("starts")),
+        generator=generator,
+        tolerance=1e-8,
+        most_evaluations=MOST_EVALUATIONS,
+    )
     values = {**fixed, **best.values}
     reports = [_report(setting, item, values, k < count) for k, item in enumerate(records)]
     left = [setting.residuals(item, values) for item in records]
@@ -195,8 +203,7 @@ def _with_temperatures(request: Request, records: list[Record]) -> list[Record]:
 def _free(request: Request, setting: LoopSetting, used: Sequence[Record]) -> tuple[list[Free], dict[str, float]]:
     fixed: dict[str, float] = {}
     if setting.preisach:
-        largest = max(float(np.abs(item.voltage).max()) for item in used) / setting.thickness
-        span = max(float(np.ptp(item.charge)) for item in used)
+        largest, span = plausible_sizes(list(used), setting.thickness)
         free = [
             Free("saturation_polarization", 0.4 * span, 0.02 * span, 3.0 * span, logarithmic=True, unit="C/m^2"),
             Free("remanence_ratio", 0.7, 0.01, 0.999),

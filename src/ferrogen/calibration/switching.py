@@ -14,11 +14,12 @@ from numpy.polynomial.hermite_e import hermegauss
 from numpy.typing import NDArray
 
 from ferrogen.calibration.columns import Wanted
-from ferrogen.calibration.fit import CrossValidation, FitResult, Free, cross_validate, fit
+from ferrogen.calibration.fit import FitResult, Free, fit
 from ferrogen.calibration.fragment import CardFragment, assumed, fitted
 from ferrogen.calibration.kind import Kind, Request, Setting
 from ferrogen.calibration.pulse_laws import PulseLaw, pulse_laws
 from ferrogen.calibration.result import Axis, Calibration, Panel, Series
+from ferrogen.calibration.validation import CrossValidation, cross_validate
 from ferrogen.core.errors import DataFileError
 from ferrogen.core.streams import Purpose
 from ferrogen.device.noise.traps import REFERENCE_TEMPERATURE

@@ -22,11 +22,12 @@ from ferrogen.calibration.charge import (
     thinned,
 )
 from ferrogen.calibration.columns import Wanted
-from ferrogen.calibration.fit import CrossValidation, FitResult, Free, cross_validate, fit
+from ferrogen.calibration.fit import FitResult, Free, fit
 from ferrogen.calibration.fragment import CardFragment, assumed, fitted
 from ferrogen.calibration.kind import Kind, Request, Setting
 from ferrogen.calibration.result import Axis, Calibration, Panel, Series
 from ferrogen.calibration.switching import GRAIN_AREA, PRACTICAL
+from ferrogen.calibration.validation import CrossValidation, cross_validate
 from ferrogen.core.errors import DataFileError, argument_error
 from ferrogen.core.streams import Purpose
 from ferrogen.device.parameter import Parameter, Spread
@@ -38,6 +39,7 @@ ATTEMPT_TIME = 1e-6  # s: between the two HZO films of device.md 1.3 (0.44 and 3
 FIELD_EXPONENT = 3.5  # between those of the same films (4.2 and 3.3)
 _SAMPLES = 900  # of a record: the error by thinning is reported, and is far below that of the model
 _LEAST_SAMPLES = 20
+MOST_EVALUATIONS = 150  # of a search: measured records need 10 to 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +153,21 @@ def calibrate_waveform(request: Request) -> Calibration:
         fixed |= {item.name: item.start for item in kinetics}
     residuals = charge_residuals(thin[:count], thickness, fixed)
     generator = request.streams.generator(Purpose.CALIBRATION, 0)
-    best = fit(residuals, free, starts=int(request.number("starts")), generator=generator, tolerance=1e-8)
+    best = fit(
+        residuals,
+        free,
+        starts=int(request.number("starts")),
+        generator=generator,
+        tolerance=1e-8,
+        most_evaluations=MOST_EVALUATIONS,
+    )
     near = [Free(item.name, best.values[item.name], item.low, item.high, item.logarithmic, item.unit) for item in free]
     segments = np.concatenate([100 * k + item.segments() for k, item in enumerate(thin[:count])])
-    validation = cross_validate(residuals, near, segments, tolerance=1e-6) if np.unique(segments).size > 2 else None
+    validation = (
+        cross_validate(residuals, near, segments, tolerance=1e-6, most_evaluations=MOST_EVALUATIONS)
+        if np.unique(segments).size > 2
+        else None
+    )
     values = {**fixed, **best.values}
     predictions, left = predict(records, values, thickness, count)
     thinning = max(

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ferrogen.calibration.fit import Array, Free, bootstrap, cross_validate, fit, profile
+from ferrogen.calibration.fit import Array, Free, fit
+from ferrogen.calibration.validation import bootstrap, cross_validate, profile
 from ferrogen.core.errors import ArgumentError
 from ferrogen.core.streams import Purpose, Streams
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from ferrogen.calibration.calibrate import calibrate
 from ferrogen.calibration.charge import Record, lagged, model_charge
@@ -15,7 +17,7 @@ from ferrogen.calibration.fit import Array
 from ferrogen.calibration.fragment import merge
 from ferrogen.calibration.loop import LoopSetting
 from ferrogen.calibration.samples import Sample
-from ferrogen.core.errors import ArgumentError, DataFileError
+from ferrogen.core.errors import ArgumentError, DataFileError, FerrogenError
 from ferrogen.core.streams import Purpose, Streams
 from ferrogen.device.card import load_card
 from ferrogen.device.polarization.spec import HysteresisSpec, SwitchingSpec
@@ -57,8 +59,8 @@ def waves(folder: Path, values: Mapping[str, float] = TRUE) -> list[Path]:
 
 def test_a_waveform_gives_its_parameters_back_and_predicts_another(tmp_path: Path) -> None:
     """Six parameters within 4.5 standard errors, the larger of two kinds each: false-alarm level below 1e-3."""
-    settings = {"fitted": 1, "nucleation_exponent": "1"}
-    result = calibrate("waveform", waves(tmp_path), sample=FILM, settings=settings)
+    chosen = {"fitted": 1, "nucleation_exponent": "1"}
+    result = calibrate("waveform", waves(tmp_path), sample=FILM, settings=chosen)
     fitted = result.record["fit"]["parameters"]
     assert set(fitted) == set(TRUE) - {"attempt_time", "field_exponent", "nucleation_exponent"}
     for name, item in fitted.items():
@@ -84,8 +86,8 @@ def test_a_prediction_with_a_wrong_offset_says_so(tmp_path: Path) -> None:
     lines = paths[1].read_text().splitlines()
     moved = ["\t".join([*line.split("\t")[:2], str(float(line.split("\t")[2]) + 3.0)]) for line in lines[1:]]
     paths[1].write_text("\n".join([lines[0], *moved]))
-    settings = {"fitted": 1, "nucleation_exponent": "1"}
-    second = calibrate("waveform", paths, sample=FILM, settings=settings).record["records"][1]
+    chosen = {"fitted": 1, "nucleation_exponent": "1"}
+    second = calibrate("waveform", paths, sample=FILM, settings=chosen).record["records"][1]
     assert second["rmse"] == pytest.approx(3.0, rel=0.05)
     assert second["rmse_own_offset"] == pytest.approx(0.2, rel=0.25)
 
@@ -96,6 +98,9 @@ def test_a_prediction_with_a_wrong_offset_says_so(tmp_path: Path) -> None:
         ("0\t1\t1\n1\t2\t1\n", "at least 20"),
         ("".join(f"{k % 17}\t{k}\t1\n" for k in range(30)), "the time must rise"),
         ("".join(f"{k}\t1\t{k}\n" for k in range(30)), "never changes"),
+        ("".join(f"{k}\t{k % 3 * 100}\t{k % 5}\n" for k in range(30)), "the largest field is"),
+        ("".join(f"{k}\t{k % 3}\t{k % 5 * 1000}\n" for k in range(30)), "the charge spans"),
+        ("".join(f"{k}\t{k % 3}\t1\n" for k in range(30)), "the charge spans"),
     ],
 )
 @pytest.mark.parametrize("kind", ["waveform", "loop"])
@@ -146,11 +151,11 @@ def loops(folder: Path, values: Mapping[str, float], *, preisach: bool = False) 
 def test_a_loop_gives_its_parameters_back_and_predicts_rates_and_temperatures(tmp_path: Path) -> None:
     """As the waveform's test, with leakage, lag and closure in the data."""
     paths, leakage = loops(tmp_path, {**TRUE, "lag": 5e-5})
-    settings = {
+    chosen = {
         "nucleation_exponent": "1", "leakage": leakage, "leakage_activation": "0.25 eV",
         "temperatures": "300 K; 300 K; 350 K",
     }  # fmt: skip
-    result = calibrate("loop", paths, sample=FILM, settings=settings)
+    result = calibrate("loop", paths, sample=FILM, settings=chosen)
     fitted = result.record["fit"]["parameters"]
     for name, item in fitted.items():
         true = {**TRUE, "lag": 5e-5}[name]
@@ -173,8 +178,8 @@ def test_a_preisach_loop_gives_its_parameters_back(tmp_path: Path) -> None:
         "permittivity": 30.0, "lag": 5e-5,
     }  # fmt: skip
     paths, leakage = loops(tmp_path, true, preisach=True)
-    settings = {"model": "preisach", "leakage": leakage, "leakage_activation": 0.25}
-    result = calibrate("loop", paths[:2], sample=FILM, settings=settings)
+    chosen = {"model": "preisach", "leakage": leakage, "leakage_activation": 0.25}
+    result = calibrate("loop", paths[:2], sample=FILM, settings=chosen)
     for name, item in result.record["fit"]["parameters"].items():
         assert abs(item["value"] - true[name]) < 4.5 * item["standard_error"] + 0.005 * abs(true[name]), name
     section = merge(load_card("hzo-mfis-nor"), result.fragment, name="mine", title="Mine").require(HysteresisSpec)
@@ -188,3 +193,29 @@ def test_open_loops_are_told_from_closed_ones() -> None:
     charge = model_charge(item, TRUE, 10e-9)
     assert setting.is_closed(replace(item, charge=charge))
     assert not setting.is_closed(replace(item, charge=charge + 0.1 * np.ptp(charge) * item.time / item.time[-1]))
+
+
+@settings(deadline=None, max_examples=4, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    volts=st.lists(st.floats(-5.0, 5.0), min_size=20, max_size=30),
+    charge=st.lists(st.floats(-40.0, 40.0), min_size=30, max_size=30),
+    kind=st.sampled_from(["waveform", "loop"]),
+    start=st.sampled_from(["auto", "cycled", "up"]),
+)
+def test_any_record_gives_finite_values_or_one_error(
+    tmp_path: Path, volts: list[float], charge: list[float], kind: str, start: str
+) -> None:
+    path = tmp_path / "any.tsv"
+    rows = "".join(f"{k}\t{v}\t{q}\n" for k, (v, q) in enumerate(zip(volts, charge, strict=False)))
+    path.write_text("t us\tV V\tP uC_per_cm2\n" + rows)
+    result = None
+    try:
+        result = calibrate(kind, [path], sample=FILM, settings={"start": start})
+    except FerrogenError as error:
+        message = str(error)
+    if result is None:
+        assert message
+    else:
+        fitted = result.record["fit"]["parameters"]
+        assert all(np.isfinite(item["value"]) for item in fitted.values())
+        merge(load_card("hzo-mfis-nor"), result.fragment, name="any", title="Any")

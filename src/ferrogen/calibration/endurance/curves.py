@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from ferrogen.calibration.compare import Law
 from ferrogen.calibration.conditions import distinct_temperatures, file_temperatures, shown_temperature
-from ferrogen.calibration.fit import Free, Residuals, fit, profile
+from ferrogen.calibration.fit import Free, Residuals, fit
 from ferrogen.calibration.kind import Request
+from ferrogen.calibration.validation import profile
 from ferrogen.core.errors import DataFileError
 from ferrogen.device.reliability.arrhenius import check_temperature
 from ferrogen.device.reliability.fatigue import Fatigue, fatigue_factor
