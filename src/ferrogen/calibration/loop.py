@@ -25,6 +25,7 @@ from ferrogen.calibration.charge import (
     recorded,
     rmse,
 )
+from ferrogen.calibration.columns import Wanted
 from ferrogen.calibration.fit import FitResult, Free, fit
 from ferrogen.calibration.fragment import CardFragment, assumed, fitted
 from ferrogen.calibration.kind import Kind, Request, Setting
@@ -44,6 +45,7 @@ Array = NDArray[np.float64]
 Values = Mapping[str, float]
 
 _CLOSED = 0.02  # of the loop's span: an instrument that takes off the mean current leaves less
+_SAME_AREA = 0.02  # by which charge and integrated current may differ
 _LONGEST_LAG = 0.2  # of a period
 
 
@@ -157,7 +159,7 @@ def calibrate_loop(request: Request) -> Calibration:
     held = [item for item in reports if not item.fitted]
     predicted = rmse(np.concatenate(left[count:])) if held else math.nan
     title = "Preisach" if setting.preisach else "Domain ensemble with local bias"
-    warnings = list(best.warnings)
+    warnings = [*best.warnings, *_area_warnings(request)]
     if not setting.tables:
         warnings.append(
             "Leakage is left out: what flows through the film is taken for switching. Give a direct-current table:"
@@ -177,6 +179,27 @@ def calibrate_loop(request: Request) -> Calibration:
         residuals=_columns(records, left),
         panels=tuple(_panel(*triple) for triple in zip(records, left, reports, strict=True)),
     )
+
+
+def _area_warnings(request: Request) -> list[str]:
+    """Return a sentence a file whose charge is not the integral of its current over the area that was given."""
+    sentences = []
+    for table in request.tables:
+        units = table.units
+        if "current" not in units or units["charge"] == "C" or (units["current"] == "A" and not request.sample.area):
+            continue
+        data = table.read()
+        density = data["current"] / (request.sample.needed_area() if units["current"] == "A" else 1.0)
+        mean, rise = 0.5 * (density[1:] + density[:-1]), np.diff(data["charge"]) / np.diff(data["time"])
+        mean, rise = mean - mean.mean(), rise - rise.mean()
+        ratio = float(mean @ rise) / max(float(mean @ mean), 1e-300)
+        if abs(ratio - 1.0) > _SAME_AREA:
+            sentences.append(
+                f"'{table.name}': the charge grows by {ratio:.3g} of what the current over the area that was given"
+                " brings: the instrument assumed another area. Charges were taken as they stand; divide by the ratio"
+                " for those of the true area."
+            )
+    return sentences
 
 
 def _setting(request: Request) -> LoopSetting:
@@ -362,7 +385,7 @@ def _panel(record: Record, left: Array, report: LoopReport) -> Panel:
 KIND = Kind(
     name="loop",
     title="polarisation loops -> [switching] or [hysteresis], permittivity",
-    columns=COLUMNS,
+    columns=(*COLUMNS, Wanted("current", ("A", "A/m^2"), ("I", "I1", "J"), optional=True)),
     calibrate=calibrate_loop,
     settings={
         **WAVEFORM_SETTINGS,

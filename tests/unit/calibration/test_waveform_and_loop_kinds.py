@@ -172,6 +172,23 @@ def test_a_loop_gives_its_parameters_back_and_predicts_rates_and_temperatures(tm
     assert hot["rmse"] > 1.0
 
 
+def test_a_charge_made_with_another_area_is_told(tmp_path: Path) -> None:
+    time = np.linspace(0.0, 1e-3, 200)
+    voltage = 3.0 * np.interp(time / 1e-3, [0.0, 0.25, 0.75, 1.0], [0.0, 1.0, -1.0, 0.0])
+    density = 100.0 * np.sin(2e3 * np.pi * time)  # A/m^2
+    charge = np.concatenate([[0.0], np.cumsum(0.5 * (density[1:] + density[:-1]) * np.diff(time))])
+    path = tmp_path / "loop.tsv"
+    header = "t us\tV V\tP uC_per_cm2\tI1 A"
+    np.savetxt(
+        path, np.c_[time * 1e6, voltage, 65.0 * charge, density * 1e-8], delimiter="\t", header=header, comments=""
+    )
+    for area, warned in ((1e-8, True), (1e-8 / 0.65, False), (None, False)):
+        result = calibrate("loop", [path], sample=Sample(thickness=10e-9, area=area))
+        found = [text for text in result.warnings if "another area" in text]
+        assert bool(found) == warned
+        assert not warned or "by 0.65 of" in found[0]
+
+
 def test_a_preisach_loop_gives_its_parameters_back(tmp_path: Path) -> None:
     true = {
         "saturation_polarization": 0.2, "remanence_ratio": 0.7, "coercive_field": 1.1e8, "bias_field": 1e7,
