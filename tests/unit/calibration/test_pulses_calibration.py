@@ -181,6 +181,10 @@ def test_the_switching_parameters_of_a_domain_ensemble_are_found_again(tmp_path:
         assert result.fragment.sections[""][name].value == pytest.approx(truth, rel=0.1)
     assert any("correlated" in line for line in result.fragment.not_identified)
     assert result.record["domains"]["errors_times"] >= 1.0
+    # The first cycle has other pulses than the two after it: as a repeat of those it would pass for noise.
+    noise = result.record["noise"]["switching"]
+    assert result.record["cycles"] == {"potentiation": 2, "depression": 2}
+    assert noise < 0.03
     few = run([write(tmp_path / "b.csv", conductance=noisy[60:], amplitude=amplitude[60:], width=width[60:])],
               Sample(thickness=1e-8))  # fmt: skip
     assert "attempt_time" not in few.fragment.sections["switching"]

@@ -35,6 +35,7 @@ POOLE_FRENKEL = "Poole-Frenkel, permittivity free"
 TEXTBOOK = "Poole-Frenkel, optical permittivity"
 TUNNELLING = "tunnelling (integral)"
 TRAPS = "tunnelling through single traps"
+_DENSITIES = (1e18, 1e29)  # of traps that a card allows [1/m^3]
 _ATTEMPT_RATE = 1e13  # of the traps [1/s]; the data tell only its product with their density
 
 
@@ -110,7 +111,7 @@ def leakage_laws(
         ], volts, heats, logs),
     ]  # fmt: skip
     if traps:
-        sited = _law(TRAPS, assisted, ("trap_density", "1/m^3"), [
+        sited = _law(TRAPS, assisted, ("trap_density", "1/m^3", *_DENSITIES), [
             Free("trap_energy", 1.5, 0.1, 4.0, unit="eV"),
             Free("relaxation_energy", 0.8, 0.1, 3.0, unit="eV"),
             Free("barrier_height", 1.6, 0.3, 5.0, unit="eV"),
@@ -149,7 +150,7 @@ def _energy(name: str, lowering: float) -> Free:
 def _law(
     name: str,
     current: Current,
-    prefactor: tuple[str, str] | None,
+    prefactor: tuple[str, str] | tuple[str, str, float, float] | None,
     free: Sequence[Free],
     volts: Array,
     heats: Array,
@@ -170,7 +171,8 @@ def _law(
         return None
     if prefactor is None:
         return Law(name, lambda values: logs - shape(values), list(free), starts=4)
-    key, unit = prefactor
+    key, unit, *ends = prefactor
     middle = math.exp(min(max(float(np.mean(logs - start)), -600.0), 600.0))
-    scale = Free(key, middle, middle * 1e-40, middle * 1e40, logarithmic=True, unit=unit)
+    low, high = ends or (middle * 1e-40, middle * 1e40)
+    scale = Free(key, min(max(middle, low), high), low, high, logarithmic=True, unit=unit)
     return Law(name, lambda values: logs - math.log(values[key]) - shape(values), [scale, *free], starts=1)

@@ -19,7 +19,7 @@ from ferrogen.calibration.fragment import CardFragment, fitted
 from ferrogen.calibration.kind import Kind, Request, Setting
 from ferrogen.calibration.pulses.domains import DomainFit, fit_domains
 from ferrogen.calibration.pulses.noise import Repeats, SwitchingNoise, fit_noise, repeats_of
-from ferrogen.calibration.pulses.trains import Branch, of_one_length, read_trains
+from ferrogen.calibration.pulses.trains import Branch, read_trains, repeats_among
 from ferrogen.calibration.result import Axis, Calibration, Panel, Series
 from ferrogen.core.errors import ArgumentError, DataFileError
 from ferrogen.core.streams import Purpose
@@ -53,11 +53,13 @@ def calibrate_pulses(request: Request) -> Calibration:
     groups: dict[str, Array] = {}
     warnings: list[str] = []
     for name, rising in _DIRECTIONS.items():
-        kept, odd = of_one_length(branches, rising=rising)
+        kept, odd = repeats_among(branches, rising=rising)
         if not kept:
             raise DataFileError(f"There is no {name} in the data, but both directions are needed.")
         if odd:
-            warnings.append(f"{odd} branches of {name} have another number of pulses than the rest: left out.")
+            warnings.append(
+                f"{odd} branches of {name} have other pulses than the most usual ones: left out of figures and noise."
+            )
         groups[name] = np.stack([branch.conductance for branch in kept])
         means[name] = groups[name].mean(axis=0)
     low = min(float(curve.min()) for curve in means.values())
@@ -175,7 +177,7 @@ def _noise(
     repeats = []
     for train in trains:  # each about its own mean: what differs between devices is no switching noise
         for rising in _DIRECTIONS.values():
-            kept, _ = of_one_length(train, rising=rising)
+            kept, _ = repeats_among(train, rising=rising)
             if len(kept) > 1:
                 repeats.append(repeats_of(np.stack([branch.conductance for branch in kept]), window))
     if not repeats:

@@ -114,12 +114,21 @@ def _branches(name: str, values: Array, edges: Sequence[int], columns: dict[str,
     return found
 
 
-def of_one_length(branches: Sequence[Branch], *, rising: bool) -> tuple[list[Branch], int]:
-    """Return the branches of one direction that have the usual number of pulses, and how many have another."""
+def repeats_among(branches: Sequence[Branch], *, rising: bool) -> tuple[list[Branch], int]:
+    """Return the branches of one direction with the most usual pulses, and how many have others.
+
+    Of equally usual pulses, the longer, then the later branches are taken.
+    """
     own = [branch for branch in branches if branch.rising == rising]
     if not own:
         return [], 0
-    lengths, counts = np.unique([branch.pulses for branch in own], return_counts=True)
-    usual = int(lengths[counts == counts.max()].max())
-    kept = [branch for branch in own if branch.pulses == usual]
+    keys = [_pulses_of(branch) for branch in own]
+    usual = max(keys, key=lambda key: (keys.count(key), key[0], len(keys) - keys[::-1].index(key)))
+    kept = [branch for branch, key in zip(own, keys, strict=True) if key == usual]
     return kept, len(own) - len(kept)
+
+
+def _pulses_of(branch: Branch) -> tuple[int, tuple[float, ...]]:
+    """Return what makes branches comparable: number of pulses, amplitudes and widths to four digits."""
+    parts = [item for item in (branch.amplitude, branch.width) if item is not None]
+    return branch.pulses, tuple(float(f"{value:.4g}") for part in parts for value in part)

@@ -77,7 +77,9 @@ def _calibrate_curves(request: Request) -> Calibration:
     kept = forecasts[best.name]
     parameters, not_identified = _card_parameters(request, tried, data, energy)
     fold = math.log10(horizon / last)
-    warnings = [*data.notes, *verdict(tried)[1:], *best.result.warnings]
+    # What the stretched exponential does not tell stands with the card's parameters, as not identified.
+    own_warnings = best.result.warnings if best.name != "stretched" else ()
+    warnings = [*data.notes, *verdict(tried)[1:], *own_warnings]
     if fold > 0.0:
         warnings.append(
             f"The value after {horizon:.3g} s lies {fold:.1f} decades beyond the last point ({last:.3g} s there): its"
