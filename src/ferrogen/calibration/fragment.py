@@ -78,7 +78,7 @@ def fitted(
 
 def assumed(value: float, unit: str, *, note: str, source: str = "none", spread: Spread | None = None) -> Parameter:
     """Return a parameter with the status ``assumed``, for what the card needs and the data do not tell."""
-    return Parameter(value=value, unit=unit, status="assumed", source=source, note=note, spread=spread)
+    return Parameter(value=_rounded(value), unit=unit, status="assumed", source=source, note=note, spread=spread)
 
 
 def write_fragment(fragment: CardFragment, path: Path, *, heading: Sequence[str] = ()) -> None:

@@ -19,7 +19,7 @@ from ferrogen.calibration.fragment import CardFragment, assumed, fitted
 from ferrogen.calibration.kind import Kind, Request, Setting
 from ferrogen.calibration.pulse_laws import PulseLaw, pulse_laws
 from ferrogen.calibration.result import Axis, Calibration, Panel, Series
-from ferrogen.calibration.validation import CrossValidation, cross_validate
+from ferrogen.calibration.validation import CrossValidation, cross_validate, profile
 from ferrogen.core.errors import DataFileError
 from ferrogen.core.streams import Purpose
 from ferrogen.device.noise.traps import REFERENCE_TEMPERATURE
@@ -204,6 +204,7 @@ def calibrate_switching(request: Request) -> Calibration:
             "fit": best.record(),
             "left_out_amplitudes": main.validation.record(),
             "jackknife_standard_errors": {item.name: main.validation.jackknife(item.name) for item in best.free},
+            "profile_interval": _profile(request, pulses, main, exponent),
             "polarization_counts_from": "zero" if pulses.from_zero else "the opposite saturated state",
             "comparison": [item.record() for item in others],
         },
@@ -216,6 +217,18 @@ def calibrate_switching(request: Request) -> Calibration:
         },
         panels=(_panel(pulses, model / PRACTICAL),),
     )
+
+
+def _profile(request: Request, pulses: Pulses, main: Compared, exponent: float | None) -> dict[str, object] | None:
+    """Return the profile-likelihood interval of the parameter that was asked for."""
+    name = request.word("profile")
+    if not name:
+        return None
+    residuals, _ = pulse_residuals(
+        pulses, main.law, exponent, request.sample.kelvin, request.number("bias_deviation")
+    )  # fmt: skip
+    found = profile(residuals, main.fit, name)
+    return {"parameter": name, "low": found.low, "high": found.high, "level": found.level}
 
 
 def _section(request: Request, pulses: Pulses, main: Compared, about: str) -> dict[str, Parameter]:
@@ -303,6 +316,7 @@ KIND = Kind(
             0.0, "standard deviation of the domains' local bias, from waveforms; held", "V/m", low=0.0, high=1e9
         ),
         "compare": Setting("yes", "fit other laws beside it", choices=("yes", "no")),
+        "profile": Setting("", "parameter whose profile-likelihood interval (95 %) is wanted", text=True),
         "starts": Setting(3.0, "searches, the first from the stated start", low=1.0, high=100.0),
     },
 )

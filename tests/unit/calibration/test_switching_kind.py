@@ -76,6 +76,20 @@ def test_known_parameters_come_back_within_their_errors(write: Callable[..., Pat
     assert after[0, 0] == pytest.approx(density[k], abs=0.005)
 
 
+def test_a_profile_interval_on_request(write: Callable[..., Path]) -> None:
+    width, amplitude, density = pulses()
+    path = write(width, amplitude, 100 * density)
+    settings = {"compare": "no", "profile": "field_exponent", "starts": 1}
+    record = calibrate("switching", [path], sample=FILM, settings=settings).record
+    fitted, interval = record["fit"]["parameters"]["field_exponent"], record["profile_interval"]
+    assert interval["low"] < 3.0 < interval["high"]
+    # Nearly linear at this noise: 2.00 standard errors either way (Student's t of 55 degrees), to 10 %.
+    for end, sign in (("low", -1.0), ("high", 1.0)):
+        assert sign * (interval[end] - fitted["value"]) == pytest.approx(2.0 * fitted["standard_error"], rel=0.1)
+    with pytest.raises(ArgumentError, match="one of remanent_polarization"):
+        calibrate("switching", [path], sample=FILM, settings={**settings, "profile": "colour"})
+
+
 def test_the_nucleation_exponent_can_be_fitted(write: Callable[..., Path]) -> None:
     width, amplitude, density = pulses(exponent=1.4)
     settings = {"compare": "no", "nucleation_exponent": "free"}
