@@ -29,6 +29,7 @@ _CELL_STEPS = 1 << 17
 _ENSEMBLE_STEPS = 1 << 16  # every trap of a thousand cells is sampled
 _SEGMENTS = 8  # 15 with the half overlap
 _TRAPS_AT_ONCE = 64  # bounds the memory of the summed trace
+_MOST_TRAPS = 8000  # of an ensemble whose spectrum is sampled: cells with many traps are averages already
 
 Array = NDArray[np.float64]
 
@@ -175,12 +176,14 @@ class Spectrum:
         frequency: centres of logarithmic bins [Hz].
         sampled: Welch estimate of a sampled trace [1/Hz]; NaN where nothing switched.
         closed_form: sum of aliased Lorentzians [1/Hz].
+        cells: of which this is the mean.
     """
 
     voltage: float
     frequency: Array
     sampled: Array
     closed_form: Array
+    cells: int = 1
 
 
 def spectrum(junction: Junction, voltage: float, *, ensemble: bool, address: int) -> Spectrum:
@@ -189,11 +192,14 @@ def spectrum(junction: Junction, voltage: float, *, ensemble: bool, address: int
     Args:
         junction: what to sample.
         voltage: [V].
-        ensemble: all cells of the population (mean spectrum of a cell) instead of the junction alone. Their summed
-            relative current is sampled: the cells are independent, so its density is the sum of theirs.
+        ensemble: cells of the population (mean spectrum of a cell) instead of the junction alone: all, or as many of
+            the first as have 8000 traps together. Their summed relative current is sampled: the cells are independent,
+            so its density is the sum of theirs.
         address: of the random stream.
     """
-    own = slice(None) if ensemble else junction.own
+    starts = junction.population.traps.starts
+    cells = max(1, int(np.searchsorted(starts, _MOST_TRAPS, side="right")) - 1) if ensemble else 1
+    own = slice(0, int(starts[cells])) if ensemble else junction.own
     interval, steps = (junction.window / 10.0, _ENSEMBLE_STEPS) if ensemble else (junction.window / 100.0, _CELL_STEPS)
     capture, emission = (rate[own] for rate in junction.rates(voltage))
     weights = junction.weights(voltage)[own]
@@ -209,10 +215,10 @@ def spectrum(junction: Junction, voltage: float, *, ensemble: bool, address: int
             signal += weight * state
     frequency, density = binned_welch(signal, interval, steps // _SEGMENTS)
     lines = sampled_lorentzian(frequency[:, None], capture, emission, interval)
-    share = 1.0 / junction.population.columns if ensemble else 1.0
+    share = 1.0 / cells
     density[density < 1e-12 * np.max(density, initial=0.0)] = np.nan  # rounding of a trace that never moved
     density[density == 0.0] = np.nan
-    return Spectrum(voltage, frequency, share * density, share * (lines @ weights**2))
+    return Spectrum(voltage, frequency, share * density, share * (lines @ weights**2), cells)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ferrogen.report.datasheet.page import Array, Axis, Content, Mark, Page, Plot, curve, quantity
+from ferrogen.report.datasheet.page import Array, Axis, Content, Curve, Mark, Page, Plot, curve, quantity
 from ferrogen.report.datasheet.subject import Subject
 from ferrogen.report.datasheet.words import no_traps, short
 from ferrogen.report.junction import Junction, averaged_noise
@@ -33,14 +33,13 @@ def _make(subject: Subject) -> Content:
         Plot(
             "averaging", "Against the sampling time",
             f"Root mean square over {subject.cells} junctions, closed form of two-state traps. Slow traps do not"
-            " average"
-            f" out: ten times the sampling time leaves {longer[1] / longer[0]:.2f} of the noise at {junction.high:g}"
-            " V; of"
-            " white noise (dotted, from the shortest time) it would leave 0.32.",
+            f" average out: ten times the sampling time leaves {longer[1] / longer[0]:.2f} of the noise at"
+            f" {junction.high:g} V; of white noise (dotted, from the shortest time) it would leave 0.32.",
             Axis("Sampling time", "s", logarithmic=True),
             Axis("Deviation of the averaged current over its mean", "1", logarithmic=True),
             [
-                *(curve(f"{voltage:g} V", durations, values) for voltage, values in noise.items()),
+                *(curve(_role(junction, voltage), durations, values, shown=f"{voltage:g} V")
+                  for voltage, values in noise.items()),
                 curve("white noise", durations, white, style="dotted", colour=INK, guide=True),
             ],
             marks=(window,), ordered=True, y_from=floor,
@@ -52,8 +51,8 @@ def _make(subject: Subject) -> Content:
             Axis("Deviation of the averaged current over its mean", "1", logarithmic=True),
             Axis("Share of junctions", "1"),
             [
-                _cumulative(junction, junction.high, f"{junction.high:g} V", HIGH),
-                _cumulative(junction, junction.low, f"{junction.low:g} V", LOW),
+                _cumulative(junction, junction.high, HIGH),
+                _cumulative(junction, junction.low, LOW),
             ],
             y_from=0.0, y_to=1.0,
         ),
@@ -61,11 +60,17 @@ def _make(subject: Subject) -> Content:
     return Content(panels, _key(junction, float(longer[1] / longer[0])))
 
 
-def _cumulative(junction: Junction, voltage: float, label: str, colour: str) -> Any:
+def _role(junction: Junction, voltage: float) -> str:
+    """Return what a voltage is for: two cards share that, not its value."""
+    way = (voltage - junction.low) / (junction.high - junction.low) if junction.high > junction.low else 0.0
+    return {junction.low: "multiply voltage", junction.high: "sample voltage"}.get(voltage, f"{way:.2f} of the way")
+
+
+def _cumulative(junction: Junction, voltage: float, colour: str) -> Curve:
     noise = np.sort(np.sqrt(junction.cell_variance(voltage, junction.window)))
     share = (np.arange(noise.size) + 0.5) / noise.size
     kept = noise > max(1e-7, 1e-5 * float(noise[-1]))
-    return curve(label, noise[kept], share[kept], colour=colour)
+    return curve(_role(junction, voltage), noise[kept], share[kept], colour=colour, shown=f"{voltage:g} V")
 
 
 def _key(junction: Junction, left: float) -> dict[str, Any]:

@@ -41,11 +41,11 @@ def _make(subject: Subject) -> Content:
     for k, part in enumerate(_STRESS):
         voltage = float(f"{part * law.voltage:.3g}")
         life = _life(law, voltage, now)
-        name = f"{voltage:g} V"
+        name = "breakdown voltage" if part == 1.0 else f"{part:g} of it"
         times = life * (-np.log1p(-_SHARES)) ** (1.0 / law.shape)
         drawn = np.sort(draw_breakdown(law, _TESTED, subject.streams.generator(Purpose.BREAKDOWN, k), life))
         rank = (np.arange(_TESTED) + 0.7) / (_TESTED + 0.4)  # median ranks, Benard's approximation
-        curves.append(curve(name, times, _weibit(_SHARES), colour=k))
+        curves.append(curve(name, times, _weibit(_SHARES), colour=k, shown=f"{voltage:g} V"))
         curves.append(curve(f"{name}, drawn", drawn, _weibit(rank), colour=k, style="points", legend=False))
     fit = fit_lifetime(failures(draw_breakdown(
         law, _TESTED, subject.streams.generator(Purpose.BREAKDOWN, 0), _life(law, law.voltage, now)
@@ -59,18 +59,15 @@ def _make(subject: Subject) -> Content:
         Plot(
             "weibull", f"Weibull plot at {now:g} K",
             f"ln(-ln(1 - F)) of the failed share F under constant voltage. Lines: the card's law; circles: {_TESTED}"
-            " junctions"
-            " drawn from it for each voltage, at median ranks: a test of that size scatters so. 0 is 63 % failed,"
-            " -4.6 is 1 %.",
+            " junctions drawn from it for each voltage, at median ranks: a test of that size scatters so. 0 is 63 %"
+            " failed, -4.6 is 1 %.",
             time, Axis("Weibit", "1"), curves, marks=(Mark(0.0, "63 %", across=True), Mark(-4.6, "1 %", across=True)),
         ),
         Plot(
             "life", "Life against voltage",
-            f"Time by which {_FEW:g} of the junctions have failed, exponential in the voltage and thermally"
-            " activated; cells"
-            f" of {1e18 * law.area:.3g} nm². Far below the voltages at which hafnia is tested the exponential law is"
-            " the"
-            " pessimistic one of those in use.",
+            f"Time by which {_FEW:g} of the junctions have failed, exponential in the voltage and thermally activated;"
+            f" cells of {1e18 * law.area:.3g} nm². Far below the voltages at which hafnia is tested the exponential"
+            " law is the pessimistic one of those in use.",
             Axis("Voltage", "V"), time,
             [
                 curve(f"{t:g} K", volts, [_failed(law, float(v), t) for v in volts]) for t in hot

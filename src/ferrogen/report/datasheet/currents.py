@@ -18,10 +18,12 @@ def _make(subject: Subject) -> Content:
     voltage = voltage[voltage >= low]
     levels = junction.levels()
     names = {level: f"level {level}: {short(junction.level_conductance(level), 'S')}" for level in levels}
-    solid = [curve(names[level], voltage, junction.level_current(level, voltage)) for level in levels]
+    solid = [
+        curve(f"level {level}", voltage, junction.level_current(level, voltage), shown=names[level]) for level in levels
+    ]
     ohmic = [
-        curve(f"{names[level]}, ohmic", voltage, junction.level_conductance(level) * voltage, style="dotted",
-              legend=False, like=names[level])
+        curve(f"level {level}, ohmic", voltage, junction.level_conductance(level) * voltage, style="dotted",
+              legend=False, like=f"level {level}")
         for level in levels
     ]  # fmt: skip
     top = max(levels)
@@ -33,15 +35,14 @@ def _make(subject: Subject) -> Content:
         Plot(
             "currents", "Read current of programmed levels",
             f"Levels 0 to {top} of one drawn junction, all traps empty. Solid: the read model of arrays, I = G V0"
-            " sinh(V /"
-            f" V0) with V0 = {v0:g} V, assumed the same for all levels, so that at any voltage the current stays"
-            f" proportional to G. Dotted: ohmic, I = G V. No temperature enters.",
+            f" sinh(V / V0) with V0 = {v0:g} V, assumed the same for all levels, so that at any voltage the current"
+            " stays proportional to G. Dotted: ohmic, I = G V. No temperature enters.",
             axis, Axis("Read current", "A", logarithmic=True), [*solid, *ohmic], marks=read_voltages(subject),
             ordered=True, legend="ends",
         ),
         Plot(
             "above_ohmic", "Current over the ohmic one",
-            f"sinh(V / V0) V0 / V: what the nonlinearity adds, the same for all levels. A line at half of the sample"
+            "sinh(V / V0) V0 / V: what the nonlinearity adds, the same for all levels. A line at half of the sample"
             f" voltage carries 1/{2.0 * np.cosh(0.5 * junction.high / v0):.3g} of the current of one at the full.",
             axis, Axis("I / (G V)", "1"), [curve("all levels", voltage, np.sinh(voltage / v0) * v0 / voltage)],
             marks=read_voltages(subject), legend="", y_from=0.0,

@@ -131,19 +131,19 @@ def _make(subject: Subject) -> Content:
     time = Axis("Time under voltage", "s", logarithmic=True)
     window = Mark(card.default_sampling_time, f"one sample, {short(card.default_sampling_time, 's')}")
     names = {"off": BLUE, "half": GREEN, "on": HIGH}
+    roles = {sample: "sample voltage", multiply: "multiply voltage", 0.0: "0 V"}
     ladder = _ladder(subject, strongest)
     panels = [
         Plot(
             "sample", f"Held at the sample voltage, {sample:g} V",
             f"Share of the domains that are on in a junction that was off, half on or on, {subject.temperature:g} K."
-            " Mean"
-            f" junction {subject.stack_says()}; set by pulses of the card. Dotted: the same at 0 V, where the state"
-            " is merely stored. Beyond the measured pulse widths this extrapolates Merz' law to low fields.",
+            f" Mean junction {subject.stack_says()}; set by pulses of the card. Dotted: the same at 0 V, where the"
+            " state is merely stored. Beyond the measured pulse widths this extrapolates Merz' law to low fields.",
             time, Axis("Switched share", "1"),
             [
-                *(curve(f"{i.state}, {i.voltage:g} V", times(), i.share, colour=names[i.state]) for i in now
+                *(curve(f"{i.state} before", times(), i.share, colour=names[i.state]) for i in now
                   if i.voltage == sample),
-                *(curve(f"{i.state}, 0 V", times(), i.share, colour=names[i.state], style="dotted", legend=False)
+                *(curve(f"{i.state} before, 0 V", times(), i.share, colour=names[i.state], style="dotted", legend=False)
                   for i in now if i.voltage == 0.0),
             ],
             marks=(window,), y_from=-0.02, y_to=1.02,
@@ -151,11 +151,10 @@ def _make(subject: Subject) -> Content:
         Plot(
             "change", "What a read changes",
             "Size of the change of the switched share since the voltage is on, of a junction that was off: what the"
-            " read"
-            " voltages write into it. At 0 V a junction that was off only relaxes in its own field.",
+            " read voltages write into it. At 0 V a junction that was off only relaxes in its own field.",
             time, Axis("Change of the switched share", "1", logarithmic=True),
             [
-                curve(f"{i.voltage:g} V", times(), np.abs(i.change),
+                curve(roles[i.voltage], times(), np.abs(i.change), shown=f"{i.voltage:g} V",
                       colour={sample: HIGH, multiply: LOW, 0.0: INK}[i.voltage])
                 for i in now if i.state == "off"
             ],
@@ -165,8 +164,7 @@ def _make(subject: Subject) -> Content:
         Plot(
             "voltages", "Time until a tenth of the window is lost",
             "Against the read voltage, for a junction that was off; nothing is shown where it lasts more than ten"
-            " years."
-            f" Pink: at {hot_temperature:g} K.",
+            f" years. Pink: at {hot_temperature:g} K.",
             Axis("Read voltage", "V"), time,
             [
                 curve(f"{subject.temperature:g} K", ladder[0], ladder[1], style="solid", colour=INK),
@@ -181,7 +179,7 @@ def _make(subject: Subject) -> Content:
             "hot", f"Held at {sample:g} V and {hot_temperature:g} K",
             "As panel a, at the highest temperature for which the card holds.",
             time, Axis("Switched share", "1"),
-            [curve(f"{i.state}, {i.voltage:g} V", times(), i.share, colour=names[i.state]) for i in hot],
+            [curve(f"{i.state} before", times(), i.share, colour=names[i.state]) for i in hot],
             marks=(window,), y_from=-0.02, y_to=1.02,
         ),
     ]  # fmt: skip
@@ -216,14 +214,12 @@ def verdict(subject: Subject) -> str:
     if math.isinf(lives[worst]):
         return (
             f"At {sample:g} V no state loses a tenth of the window between off and on within ten years: a junction of"
-            " this"
-            " card can be sampled without losing what is stored."
+            " this card can be sampled without losing what is stored."
         )
     samples = lives[worst] / card.default_sampling_time
     told = (
         f"At {sample:g} V the state '{worst}' loses a tenth of the window between off and on after"
-        f" {short(lives[worst], 's')}, i.e."
-        f" {samples:.2g} sampling times"
+        f" {short(lives[worst], 's')}, i.e. {samples:.2g} sampling times"
     )
     without = stored[worst]
     if math.isinf(without):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -23,7 +23,9 @@ _WITH_PREFIX: Final = ("s", "Hz", "A", "S", "V", "Ohm", "m", "J")
 _MOST_DECADES: Final = 30.0
 _SMALL: Final = 7.5
 _NEAR_EDGE: Final = 0.1  # of the width: a mark there has its name at the other side
-_HIDDEN: Final = 0.02  # of the points of the lines: a legend that hides more gets room of its own
+_CHARACTER: Final = 0.058  # inches, of small text
+_HANDLE: Final = 0.45  # inches, of a legend beside its text
+_HIDDEN: Final = 0.05  # of the points of the lines: a legend that hides more gets room of its own
 _SECOND_DASH: Final = {"solid": (0, (5, 1.6)), "dashed": (0, (5, 1.2, 1, 1.2)), "dotted": (0, (1, 2.6))}
 _FIRST_DASH: Final = {"solid": "-", "dashed": DASHES, "dotted": (0, (1.2, 1.4))}
 
@@ -76,20 +78,21 @@ def draw_plot(axes: Axes, plots: Sequence[tuple[str, Plot]]) -> None:
             if item.data and number:
                 continue  # both cards bring the same data
             shown = number == 0 or _label_of_second(first, item)
-            label = item.shown or item.label
+            label = (item.shown or item.label) if len(plots) == 1 or item.data else item.label
             own = f"{label} ({name})" if len(plots) > 1 and number else label
-            colour = INK if item.data and len(plot.curves) < 4 else colours[item.label]
+            colour = INK if item.data and sum(other.data for other in plot.curves) == 1 else colours[item.label]
             _draw_curve(axes, item, x_scale.factor, y_scale.factor, colour, number, own if shown else "")
     if not any(_drawable(item, first) for item in curves):
         axes.text(0.5, 0.5, "nothing in this range", transform=axes.transAxes, ha="center", color=GREY, fontsize=9.0)
         axes.set_yticks([])
         return
-    _limits(axes, first, curves, x_scale.factor, y_scale.factor)
-    _marks(axes, first.marks, x_scale.factor, y_scale.factor)
+    _limits(axes, _widest([plot for _, plot in plots]), curves, x_scale.factor, y_scale.factor)
+    legend = None
     if first.legend == "ends":
         _name_ends(axes, plots, colours, x_scale.factor, y_scale.factor)
     elif first.legend:
-        _legend(axes, plots, marks=first.marks, logarithmic=first.y.logarithmic)
+        legend = _legend(axes, plots, logarithmic=first.y.logarithmic)
+    _marks(axes, first.marks, x_scale.factor, y_scale.factor, legend)
 
 
 def _label_of_second(first: Plot, item: Curve) -> bool:
@@ -104,6 +107,16 @@ def _spelled_times() -> Any:
     short = EngFormatter(unit="s")
     return FuncFormatter(
         lambda value, place: short(value, place) if value < 2e3 else f"$10^{{{round(math.log10(value))}}}$ s"
+    )
+
+
+def _widest(plots: Sequence[Plot]) -> Plot:
+    """Return the first plot with limits that hold those of all; a limit that one of them leaves open is open."""
+    low, high = [plot.y_from for plot in plots], [plot.y_to for plot in plots]
+    return replace(
+        plots[0],
+        y_from=None if None in low else min(value for value in low if value is not None),
+        y_to=None if None in high else max(value for value in high if value is not None),
     )
 
 
@@ -203,7 +216,8 @@ def _limits(axes: Axes, plot: Plot, curves: Sequence[Curve], fx: float, fy: floa
         axes.set_ylim(low, high)
 
 
-def _marks(axes: Axes, marks: Sequence[Mark], fx: float, fy: float) -> None:
+def _marks(axes: Axes, marks: Sequence[Mark], fx: float, fy: float, legend: Box | None) -> None:
+    """Draw the marks; a name that the legend would hide stands at the bottom."""
     low, high = axes.get_xlim()
     for mark in marks:
         colour = mark.colour or GREY
@@ -216,11 +230,13 @@ def _marks(axes: Axes, marks: Sequence[Mark], fx: float, fy: float) -> None:
             )  # fmt: skip
         elif low <= fx * mark.value <= high:
             axes.axvline(fx * mark.value, color=colour, linewidth=0.9, linestyle=DASHES, zorder=1.4)
-            near_left = _share(axes, fx * mark.value) < _NEAR_EDGE
+            at = _share(axes, fx * mark.value)
+            hidden = legend is not None and legend.bottom > 0.4 and legend.covers(at, 0.04)
             axes.annotate(
-                mark.text, (fx * mark.value, 0.985), xycoords=("data", "axes fraction"), va="top", rotation=90,
-                xytext=(2 if near_left else -2, 0), ha="left" if near_left else "right",
-                textcoords="offset points", fontsize=_SMALL, color=colour, bbox=white,
+                mark.text, (fx * mark.value, 0.02 if hidden else 0.985), xycoords=("data", "axes fraction"),
+                va="bottom" if hidden else "top", rotation=90, xytext=(2 if at < _NEAR_EDGE else -2, 0),
+                ha="left" if at < _NEAR_EDGE else "right", textcoords="offset points", fontsize=_SMALL, color=colour,
+                bbox=white,
             )  # fmt: skip
 
 
@@ -239,13 +255,19 @@ def _name_ends(axes: Axes, plots: Sequence[tuple[str, Plot]], colours: dict[str,
     logarithmic = plots[0][1].y.logarithmic
     if logarithmic:
         end_labels(
-            axes, at, [fy * end[1] for _, end in shown], [item.label for item, _ in shown],
+            axes, at, [fy * end[1] for _, end in shown], [_end_name(item, plots) for item, _ in shown],
             [colours[item.label] for item, _ in shown],
         )  # fmt: skip
     else:
-        _linear_end_labels(axes, at, [(fy * end[1], item.label, colours[item.label]) for item, end in shown])
+        _linear_end_labels(
+            axes, at, [(fy * end[1], _end_name(item, plots), colours[item.label]) for item, end in shown]
+        )
     if len(plots) > 1:
         _legend(axes, plots, cards_only=True)
+
+
+def _end_name(item: Curve, plots: Sequence[tuple[str, Plot]]) -> str:
+    return (item.shown or item.label) if len(plots) == 1 else item.label
 
 
 def _last(item: Curve) -> tuple[float, float] | None:
@@ -273,9 +295,8 @@ def _legend(
     plots: Sequence[tuple[str, Plot]],
     *,
     cards_only: bool = False,
-    marks: Sequence[Mark] = (),
     logarithmic: bool = False,
-) -> None:
+) -> Box | None:
     from matplotlib.lines import Line2D
 
     handles: list[Any]
@@ -289,15 +310,16 @@ def _legend(
         handles = [*handles, *(Line2D([], [], color=INK, linewidth=1.2, linestyle=style) for style in styles)]
         labels = [*labels, *(name for name, _ in plots)]
     if not handles or (len(handles) == 1 and len(plots) == 1):
-        return
-    columns = 2 if len(handles) > 5 else 1
-    place: Any = _place(
-        axes, -(-len(handles) // columns), columns * max(len(text) for text in labels), marks, logarithmic
-    )
+        return None
+    width = axes.get_window_extent().width / axes.figure.dpi
+    fits = 2.0 * (_CHARACTER * max(len(text) for text in labels) + _HANDLE) < width
+    columns = 2 if len(handles) > 4 and fits else 1
+    place, box = _place(axes, -(-len(handles) // columns), columns * max(len(text) for text in labels), logarithmic)
     axes.legend(
         handles, labels, loc=place, fontsize=_SMALL, ncols=columns, handlelength=1.8, columnspacing=1.0,
         labelspacing=0.25, borderaxespad=0.3, framealpha=0.85,
     )  # fmt: skip
+    return box
 
 
 _CORNERS: Final = {
@@ -306,39 +328,50 @@ _CORNERS: Final = {
 }  # fmt: skip
 
 
-def _place(axes: Axes, rows: int, characters: int, marks: Sequence[Mark], logarithmic: bool) -> str:  # noqa: FBT001
+@dataclass(frozen=True, slots=True)
+class Box:
+    """Where a legend stands, in shares of the axes."""
+
+    left: float
+    bottom: float
+    width: float
+    height: float
+
+    def covers(self, x: float, room: float) -> bool:
+        """Return whether it reaches to ``x``."""
+        return self.left - room <= x <= self.left + self.width + room
+
+
+def _place(axes: Axes, rows: int, characters: int, logarithmic: bool) -> tuple[Any, Box]:  # noqa: FBT001
     """Return where a legend hides least of the lines; where it would hide much, make room for it above them.
 
     Matplotlib's own search is slow for long traces.
     """
     box = axes.get_window_extent()
     dpi = axes.figure.dpi
-    wide = min(0.95, (characters * 0.058 + 0.45) * dpi / box.width)
+    wide = min(0.95, (characters * _CHARACTER + _HANDLE) * dpi / box.width)
     tall = min(0.6, (rows * 0.145 + 0.10) * dpi / box.height)
+
+    def at(name: str) -> Box:
+        x, y = _CORNERS[name]
+        return Box(x * (1.0 - wide), y * (1.0 - tall), wide, tall)
+
     lines = _seen(axes)
-    names = _names_of_marks(axes, marks, dpi / box.height)
     if not lines.size:
-        return "upper right"
+        return "upper right", at("upper right")
 
-    def hidden(place: tuple[float, float]) -> float:
-        left, bottom = place[0] * (1.0 - wide), place[1] * (1.0 - tall)
+    def hidden(name: str) -> float:
+        it = at(name)
+        across = (lines[:, 0] >= it.left) & (lines[:, 0] <= it.left + wide)
+        return float(np.mean(across & (lines[:, 1] >= it.bottom) & (lines[:, 1] <= it.bottom + tall)))
 
-        def inside(points: Array) -> float:
-            across = (points[:, 0] >= left) & (points[:, 0] <= left + wide)
-            return float(np.mean(across & (points[:, 1] >= bottom) & (points[:, 1] <= bottom + tall)))
-
-        return inside(lines) + (inside(names) if names.size else 0.0)
-
-    best = min(_CORNERS, key=lambda name: hidden(_CORNERS[name]))
-    if hidden(_CORNERS[best]) <= _HIDDEN:
-        return best
-    low, high = axes.get_ylim()
-    if logarithmic:
-        axes.set_ylim(low, high * (high / low) ** (tall / (1.0 - tall)))
-    else:
-        axes.set_ylim(low, high + (high - low) * tall / (1.0 - tall))
-    tops = ("upper right", "upper left", "upper center")
-    return min(tops, key=lambda name: hidden(_CORNERS[name]))
+    best = min(_CORNERS, key=hidden)
+    if hidden(best) > _HIDDEN:
+        low, high = axes.get_ylim()
+        room = tall / (1.0 - tall)
+        axes.set_ylim(low, high * (high / low) ** room if logarithmic else high + (high - low) * room)
+        best = min(("upper right", "upper left", "upper center"), key=hidden)
+    return best, at(best)
 
 
 def _seen(axes: Axes) -> Array:
@@ -354,16 +387,6 @@ def _seen(axes: Axes) -> Array:
         dense = np.linspace(0.0, 1.0, 8)[:, None]
         between = (share[:-1, None] * (1.0 - dense) + share[1:, None] * dense).reshape(-1, 2)
         found.append(between[np.isfinite(between).all(axis=1)])
-    return np.concatenate(found)
-
-
-def _names_of_marks(axes: Axes, marks: Sequence[Mark], inch: float) -> Array:
-    """Return points where the names of marks stand, in shares of the axes; ``inch`` is one as a share of the height."""
-    found = [np.empty((0, 2))]
-    for mark in marks:
-        if not mark.across:
-            height = np.linspace(1.0, 1.0 - 0.06 * len(mark.text) * inch, 10)
-            found.append(np.column_stack([np.full(10, _share(axes, mark.value)), height]))
     return np.concatenate(found)
 
 
@@ -401,6 +424,9 @@ def draw_text_table(axes: Axes, item: TextTable, *, line: float, size: float) ->
     """Draw a table; ``line`` is the height of a row as a share of the axes."""
     axes.set_axis_off()
     axes.set(xlim=(0.0, 1.0), ylim=(0.0, 1.0))
+    width = axes.get_window_extent().width / axes.figure.dpi
+    characters = sum(max(len(row[k]) for row in (item.heads, *item.rows)) + 1 for k in range(len(item.heads)))
+    size = min(size, width / (characters * _CHARACTER / _SMALL))
     ends = np.cumsum(item.widths) / sum(item.widths)
     starts = np.concatenate([[0.0], ends[:-1]])
     for row, cells in enumerate((item.heads, *item.rows)):

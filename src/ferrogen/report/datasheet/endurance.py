@@ -47,9 +47,9 @@ def _make(subject: Subject) -> Content:
     panels = [
         Plot(
             "polarization", "Remanent polarisation against cycles",
-            "Wake-up (stretched exponential in the number of cycles) times fatigue (power law that bends at a number of"
-            " cycles), both thermally activated; the card's polarisation is that of a woken film that is not yet tired."
-            " Complete cycles; their amplitude and rate are taken not to matter.",
+            "Wake-up (stretched exponential in the number of cycles) times fatigue (power law that bends at a number"
+            " of cycles), both thermally activated; the card's polarisation is that of a woken film that is not yet"
+            " tired. Complete cycles; their amplitude and rate are taken not to matter.",
             x, share,
             [
                 *(curve(f"{t:g} K", cycles, aged_polarization(spec, cycles, t)) for t in subject.temperatures()),

@@ -64,7 +64,7 @@ def overview(
             y = _block(figure, _LEFT, y, "Can it be sampled without losing its state?", [verdicts[name]])
     if measured:
         y = _block(figure, _LEFT, y, "Measured data", measured)
-    _headlines(figure, y, list(subjects), composed)
+    left = y
     y = HEIGHT - 1.05
     bound = [item for item in composed if item.contents]
     y = _contents(figure, y, [(item.page.title, str(k)) for k, item in enumerate(bound, start=2)])
@@ -75,12 +75,19 @@ def overview(
     ]
     if reasons:
         y = _block(figure, _MIDDLE, y, "Pages left out", reasons)
-    outside = list(dict.fromkeys(
-        f"{item.page.title}: {sentence}"
-        for item in composed for said in item.extrapolations.values() for sentence in said
-    ))  # fmt: skip
-    if outside:
-        _block(figure, _MIDDLE, y, "Outside of what the card holds for (extrapolated)", outside)
+    outside: dict[str, list[str]] = {}
+    for item in composed:
+        for name, said in item.extrapolations.items():
+            for sentence in said:
+                outside.setdefault(f"{item.page.title}: {sentence}", []).append(name)
+    sentences = [
+        text if len(names_of) == len(subjects) else f"{text} ({', '.join(names_of)})"
+        for text, names_of in outside.items()
+    ]
+    if sentences:
+        y = _block(figure, _MIDDLE, y, "Outside of what the card holds for (extrapolated)", sentences)
+    x = _LEFT if left >= y else _MIDDLE
+    _headlines(figure, x, max(left, y), list(subjects), composed)
     return figure
 
 
@@ -129,7 +136,7 @@ def _facts(figure: Figure, x: float, y: float, subject: Subject) -> float:
     return y - 0.16
 
 
-def _headlines(figure: Figure, y: float, names: Sequence[str], composed: Sequence[Composed]) -> None:
+def _headlines(figure: Figure, x: float, y: float, names: Sequence[str], composed: Sequence[Composed]) -> None:
     """Write the most telling key figures, one column a card."""
     keys = [
         {key: value for item in composed if name in item.contents for key, value in item.contents[name].key.items()}
@@ -138,19 +145,19 @@ def _headlines(figure: Figure, y: float, names: Sequence[str], composed: Sequenc
     chosen = [key for key in _HEADLINES if any(key in own for own in keys)]
     if not chosen:
         return
-    figure.text(_LEFT / WIDTH, y / HEIGHT, "Key figures", fontsize=10.0, fontweight="bold", va="center")
+    figure.text(x / WIDTH, y / HEIGHT, "Key figures", fontsize=10.0, fontweight="bold", va="center")
     ends = [3.9 + 1.4 * k for k in range(len(names))]
     if len(names) > 1:
         for name, end in zip(names, ends, strict=True):
-            figure.text((_LEFT + end) / WIDTH, y / HEIGHT, name, fontsize=8.0, color=GREY, va="center", ha="right")
+            figure.text((x + end) / WIDTH, y / HEIGHT, name, fontsize=8.0, color=GREY, va="center", ha="right")
     y -= 0.2
     for key in chosen:
         if y < 0.42:
             return
-        figure.text(_LEFT / WIDTH, y / HEIGHT, key.replace("_", " "), fontsize=8.0, color=GREY, va="center")
+        figure.text(x / WIDTH, y / HEIGHT, key.replace("_", " "), fontsize=8.0, color=GREY, va="center")
         for own, end in zip(keys, ends, strict=True):
             figure.text(
-                (_LEFT + end) / WIDTH, y / HEIGHT, shown(own[key]) if key in own else "-", fontsize=8.0, va="center",
+                (x + end) / WIDTH, y / HEIGHT, shown(own[key]) if key in own else "-", fontsize=8.0, va="center",
                 ha="right",
             )  # fmt: skip
         y -= _LINE

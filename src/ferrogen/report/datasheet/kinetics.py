@@ -19,6 +19,7 @@ _AMPLITUDES = 6
 _MERZ_AMPLITUDES = 16
 _HALF = 0.5
 _MOST_GROUPS = 12
+_FROM_ZERO = 0.2
 _DATA_POINTS = 5  # least number of points of a measured group
 
 
@@ -69,7 +70,10 @@ def _make(subject: Subject) -> Content:
     amplitudes = list(groups) or [float(f"{v:.3g}") for v in np.linspace(0.4 * most, most, _AMPLITUDES)]
     now = subject.temperature
     shares = switched(subject, amplitudes, widths, now)
-    curves: list[Curve] = [curve(f"{v:g} V", widths, row) for v, row in zip(amplitudes, shares, strict=True)]
+    curves: list[Curve] = [
+        curve(_label(v, most, measured=bool(groups)), widths, row, shown=f"{v:g} V")
+        for v, row in zip(amplitudes, shares, strict=True)
+    ]
     for v, (at, share) in groups.items():
         order = np.argsort(at, kind="stable")
         curves.append(
@@ -100,8 +104,7 @@ def _make(subject: Subject) -> Content:
         Plot(
             "half_time", "Pulse that switches half",
             "The width at which half of the domains have switched, against the amplitude. Nothing is shown where it"
-            " lies"
-            " beyond the widths of panel a. Temperature enters through the barrier over kT alone.",
+            " lies beyond the widths of panel a. Temperature enters through the barrier over kT alone.",
             volt_axis, Axis("Pulse width", "s", logarithmic=True),
             [curve(f"{t:g} K", merz, values) for t, values in halves.items()], ordered=True,
             marks=() if allowed is None else (Mark(allowed[1], "end of the card's validity"),),
@@ -126,6 +129,11 @@ def _make(subject: Subject) -> Content:
     return Content(panels, key, said)
 
 
+def _label(amplitude: float, most: float, *, measured: bool) -> str:
+    """Return what two cards share: the measured amplitude, or that over the largest one."""
+    return f"{amplitude:g} V" if measured else f"{amplitude / most:.2g} of the largest"
+
+
 def _width(subject: Subject) -> float:
     pulses = subject.card.programming
     return pulses.pulse_width.value if isinstance(pulses, ProgrammingSpec) else 1e-6
@@ -140,7 +148,11 @@ def _spell(time: float) -> str:
 def _groups(data: Measured, full: float) -> dict[float, tuple[Array, Array]]:
     """Return the measured share by amplitude: (widths, shares); at most a dozen amplitudes, spread evenly."""
     volts = data.columns["amplitude"]
-    share = data.columns["polarization"] / full
+    after = data.columns["polarization"]
+    # As `ferrogen calibrate switching` takes it: values on both sides of zero are polarisations after the pulse, which
+    # begin at the negative remanent one; else they are what the pulse has switched.
+    from_zero = float(after.min()) > -_FROM_ZERO * float(np.abs(after).max())
+    share = after / full if from_zero else 0.5 + after / full
     found = {
         float(v): (data.columns["pulse_width"][volts == v], share[volts == v])
         for v in np.unique(volts)

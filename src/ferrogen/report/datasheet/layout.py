@@ -31,6 +31,8 @@ _LINE = 0.128
 _CAPTION_SIZE = 7.5
 _CHARACTER = 0.0555
 _SHORTEST_AXES = 0.9
+_MOST_ROWS = 3
+_TITLE_SIZE, _TITLE_CHARACTER = 10.0, 0.088  # points, and inches of a bold character of that size
 _TABLE_SIZE = 7.5  # points, in rows of the usual height
 
 
@@ -75,7 +77,8 @@ def set_page(
     right = WIDTH - _RIGHT - (_SIDE + _GAP if shown else 0.0)
     if side is not None and shown:
         _draw_side(figure, side)
-    columns = columns or (1 if len(cells) <= 1 else 2 if len(cells) <= 4 else 3)
+    if not columns or len(cells) > _MOST_ROWS * columns:
+        columns = 1 if len(cells) <= 1 else 2 if len(cells) <= 4 else 3
     rows = [cells[k : k + columns] for k in range(0, len(cells), columns)]
     heights = [max(_caption_height(cell, (right - _LEFT - (len(row) - 1) * _GAP) / len(row)) for cell in row)
                for row in rows]  # fmt: skip
@@ -127,7 +130,8 @@ def _draw_cell(
     first = cell.panels[0][1]
     title = f"{letter}   {cell.title}" if letter and cell.lettered else cell.title
     figure.text(
-        left / WIDTH, (top - 0.13) / HEIGHT, title, fontsize=10.0, fontweight="bold", va="center"
+        left / WIDTH, (top - 0.13) / HEIGHT, title, fontweight="bold", va="center",
+        fontsize=min(_TITLE_SIZE, _TITLE_SIZE * width / (_TITLE_CHARACTER * max(len(title), 1))),
     )  # fmt: skip
     room = _PAD_RIGHT
     if isinstance(first, Plot) and first.legend == "ends":

@@ -70,30 +70,29 @@ def _make(subject: Subject) -> Content:
     colours = {"sample": HIGH, "multiply": LOW}
     model = (
         f"The card's {levels} levels, equally spaced; write-verify with a tolerance of"
-        f" {100.0 * WriteVerify().tolerance:g} %"
-        f" of the window, telegraph noise of the rms junction averaged over {window}, thermal and shot noise; all"
-        " taken to be"
-        " Gaussian, which telegraph noise of few traps is not."
+        f" {100.0 * WriteVerify().tolerance:g} % of the window, telegraph noise of the rms junction averaged over"
+        f" {window}, thermal and shot noise; all taken to be Gaussian, which telegraph noise of few traps is not."
     )
     panels: list[Any] = [
         Plot(
-            "noise", "Noise of a read over the distance of levels",
+            "noise", "Noise over distance of levels",
             f"Telegraph noise of the rms junction, averaged over {window}, over the distance to the next level. Below"
             f" {_SAFE:g} a level counts as safe (Koo 2024 proposes to use such levels only).",
             g, Axis("Noise over distance", "1", logarithmic=True),
             [
-                curve(f"{voltage:g} V", noise.conductance, noise.noise / noise.spacing, colour=colours[name])
+                curve(f"{name} voltage", noise.conductance, noise.noise / noise.spacing, colour=colours[name],
+                      shown=f"{voltage:g} V")
                 for name, (voltage, noise, _) in found.items()
             ],
         ),
         Plot(
             "safe", "RTN-safe levels",
             f"Share of {subject.cells} junctions in which the level is safe, at both voltages: traps are few and"
-            " unequal, so"
-            " most junctions are better than their rms.",
+            " unequal, so most junctions are better than their rms.",
             number, Axis("Share of junctions", "1"),
             [
-                curve(f"{found[name][0]:g} V", index, values, colour=colours[name], style="points")
+                curve(f"{name} voltage", index, values, colour=colours[name], style="points",
+                      shown=f"{found[name][0]:g} V")
                 for name, values in share.items()
             ],
             y_from=0.0, y_to=1.05,

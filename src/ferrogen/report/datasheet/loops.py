@@ -88,8 +88,7 @@ def _beside(subject: Subject, data: Measured | None) -> list[Plot]:
         Plot(
             "measured", "Measured loop and card",
             f"The card under the voltages of the measured loop, second cycle, {subject.temperature:g} K; the measured"
-            " loop"
-            " is centred, and holds the linear, dielectric part that the card's does not.",
+            " loop is centred, and holds the linear, dielectric part that the card's does not.",
             Axis("Voltage", "V"), Axis("Polarisation", "C/m^2"),
             [
                 curve("card", volts[keep], found, colour=0),
@@ -131,24 +130,23 @@ def _make(subject: Subject) -> Content:
         Plot("frequency", f"At {subject.temperature:g} K", what, voltage, polarization, by_frequency, ordered=True),
         Plot(
             "temperature", f"At {format_quantity(MIDDLE, 'Hz')}",
-            "As left. Temperature enters through the barrier over kT alone (the logarithm of the switching time goes as"
-            " 1 / T); attempt time and remanent polarisation are taken not to depend on it.",
+            "As left. Temperature enters through the barrier over kT alone (the logarithm of the switching time goes"
+            " as 1 / T); attempt time and remanent polarisation are taken not to depend on it.",
             voltage, polarization, by_temperature, ordered=True,
         ),
         Plot(
             "coercive", "Coercive voltage",
-            f"Half of the loop's width at zero polarisation, {subject.temperature:g} K; loops that open less than"
-            " half of"
-            " the remanent polarisation are left out.",
+            f"Half of the loop's width at zero polarisation, {subject.temperature:g} K; loops that open less than half"
+            " of the remanent polarisation are left out.",
             rate, Axis("Coercive voltage", "V"), [curve("half width", FREQUENCIES, widths)], y_from=0.0,
         ),
         Plot(
             "opening", "Opening at zero volts",
             "Half of the distance of the branches at 0 V, over the remanent polarisation of all domains: below 1 the"
-            " wave"
-            " does not switch all of them, or some fall back on the way to 0 V.",
+            " wave does not switch all of them, or some fall back on the way to 0 V.",
             rate, Axis("Opening over remanent polarisation", "1"),
-            [curve("opening", FREQUENCIES, np.array(openings) / remanent)], y_from=0.0,
+            [curve("opening", FREQUENCIES, np.array(openings) / remanent)],
+            y_from=0.0, y_to=1.05,
         ),
     ]  # fmt: skip
     key = {

@@ -111,8 +111,8 @@ class Measured:
             return float(np.median(np.diff(self.columns["time"])))
         if self.facts.interval is None:
             raise ArgumentError(
-                f"The trace in '{self.name}' has no column of times. Say the time between its samples, e.g."
-                " --interval '1 ms'."
+                f"The trace in '{self.name}' has no column of times. Say the time between its samples, e.g. --interval"
+                " '1 ms'."
             )
         return self.facts.interval
 

@@ -51,7 +51,8 @@ class Curve:
         data: it was measured, not computed: a curve of the same label without ``data`` is what it is compared with.
         guide: it only guides the eye: no other curve is compared with it.
         legend: name it.
-        shown: name in the legend, where it is not the label.
+        shown: name in the legend of one card, or of data, where it is not the label. A label says "sample voltage",
+            which two cards share, and ``shown`` how many volts that is.
     """
 
     label: str

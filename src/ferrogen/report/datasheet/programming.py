@@ -63,17 +63,15 @@ def _make(subject: Subject) -> Content:
     low, high = spec.first_set_voltage.value, spec.set_voltage.value
     told = (
         f"{half} set pulses, then {half} reset pulses of {short(spec.pulse_width.value, 's')},"
-        f" {short(spec.pulse_gap.value, 's')}"
-        f" apart, read in the gap with all traps empty. Identical: {high:g} V; rising amplitude: {low:g} to {high:g}"
-        " V; rising"
-        f" width: to {short(spec.last_pulse_width.value, 's')} at {high:g} V."
+        f" {short(spec.pulse_gap.value, 's')} apart, read in the gap with all traps empty. Identical: {high:g} V;"
+        f" rising amplitude: {low:g} to {high:g} V; rising width: to {short(spec.last_pulse_width.value, 's')} at"
+        f" {high:g} V."
     )
     panels: list[Any] = [
         Plot(
             "conductance", "Conductance after every pulse",
-            f"{told} Mean junction {subject.stack_says()}, after one long set and reset pulse; conductances of"
-            " domains add"
-            " (parallel domains).",
+            f"{told} Mean junction {subject.stack_says()}, after one long set and reset pulse; conductances of domains"
+            " add (parallel domains).",
             pulse, g,
             [*(curve(name, number, curves[kind]) for kind, name in _KINDS), *_data(subject.measured.get("pulses"))],
             y_from=0.0,
@@ -149,12 +147,11 @@ def _table(figures: Mapping[str, ProgrammingFigures | None]) -> TextTable:
         )
     return TextTable(
         "figures", "Figures of merit",
-        "Deviation: largest of the set curve from its straight line, of the range; label: nonlinearity as NeuroSim"
-        " defines"
-        " it (0 is straight, negative: a reset that falls fast first); asymmetry: distance of the labels; states:"
-        " points of"
-        f" the set curve at least {100.0 * _LEAST_STEP:g} % of the range apart. Without noise or scatter.",
-        ("train", "deviation", "R squared", "set label", "reset label", "asymmetry", "range", "states"), tuple(rows),
+        "Deviation: largest of the set curve from its straight line, of the range; set, reset: label of nonlinearity"
+        " as NeuroSim defines it (0 is straight, negative: a reset that falls fast first); asymmetry: distance of the"
+        f" labels; states: points of the set curve at least {100.0 * _LEAST_STEP:g} % of the range apart. Without"
+        " noise or scatter.",
+        ("train", "deviation", "R²", "set", "reset", "asymmetry", "range", "states"), tuple(rows),
         (2.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0),
     )  # fmt: skip
 

@@ -71,8 +71,7 @@ def _make(subject: Subject) -> Content:
     field = card.require(InterfaceSpec).compensated_share.value
     physical = (
         "Follows from the switching law in the depolarisation field that the stored polarisation makes itself;"
-        " interface"
-        f" charge compensates {100.0 * field:.3g} % of it at all times."
+        f" interface charge compensates {100.0 * field:.3g} % of it at all times."
     )
     ten_years = Mark(YEARS, "10 years")
     panels = [
@@ -86,8 +85,8 @@ def _make(subject: Subject) -> Content:
         Plot(
             "laws", f"What the laws say at {now:g} K",
             "Solid: as panel a. Dashed: without imprint. Dotted: the stretched exponential by which the card"
-            " describes the"
-            " same loss empirically; the two need not agree, and where they do not the card's parameters contradict.",
+            " describes the same loss empirically; the two need not agree, and where they do not the card's"
+            " parameters contradict.",
             axis, Axis("Polarisation over that at the start", "1"),
             [
                 curve("on, from the switching law", time, _share(curves[now]), colour=1),
@@ -100,8 +99,7 @@ def _make(subject: Subject) -> Content:
         Plot(
             "imprint", "Imprint",
             "Field in favour of a state that was stored fully polarised: S T / 300 K times ln(1 + t / t_i), the onset"
-            " t_i"
-            " thermally activated (Chojecki 2021).",
+            " t_i thermally activated (Chojecki 2021).",
             axis, Axis("Imprint field", "V/m"),
             [curve(f"{t:g} K", time, imprint_field(imprint, time, t)) for t in temperatures], ordered=True, y_from=0.0,
             marks=(ten_years,),
@@ -109,8 +107,7 @@ def _make(subject: Subject) -> Content:
         Plot(
             "field", "Field on the stored state",
             "Field in the ferroelectric while the fully on state is stored, the imprint counted in: negative drives"
-            " it back."
-            " Where it crosses zero the imprint holds the state.",
+            " it back. Where it crosses zero the imprint holds the state.",
             axis, Axis("Field in the ferroelectric", "V/m"),
             [curve(f"{t:g} K", time, item.field[0]) for t, item in curves.items()], ordered=True,
         ),

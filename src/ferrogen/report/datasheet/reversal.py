@@ -35,8 +35,13 @@ def _minor(subject: Subject, volts: float) -> list[Curve]:
     cycle = np.stack(heights)[_STEPS:]
     voltage = wave.voltages[_STEPS:]
     return [
-        curve(short(size, "V"), size * np.append(voltage, voltage[0]), np.append(cycle[:, k], cycle[0, k]))
-        for k, size in enumerate(sizes)
+        curve(
+            f"{share:g} of the amplitude",
+            size * np.append(voltage, voltage[0]),
+            np.append(cycle[:, k], cycle[0, k]),
+            shown=short(size, "V"),
+        )
+        for k, (share, size) in enumerate(zip(_SHARES, sizes, strict=True))
     ]
 
 
@@ -69,17 +74,16 @@ def _make(subject: Subject) -> Content:
     panels: list[Any] = [
         Plot(
             "minor", f"Minor loops at {short(MIDDLE, 'Hz')}",
-            f"Triangular waves of rising amplitude, second cycle from the fully off state; mean junction"
+            "Triangular waves of rising amplitude, second cycle from the fully off state; mean junction"
             f" {subject.stack_says()}.",
             v_axis, p_axis, _minor(subject, volts), ordered=True,
         ),
         Plot(
             "pund", "PUND",
             f"Polarisation under a preset pulse and P, U, N, D of {volts:g} V and {short(width, 's')} with ramps and"
-            " gaps;"
-            f" grey: the voltage, scaled. Switched by P, U, N, D:"
-            f" {', '.join(f'{100.0 * c:.3g}' for c in changes)} µC/cm². Only switching is shown: leakage and the linear"
-            " dielectric, which U and D are meant to remove, are not in it.",
+            " gaps; grey: the voltage, scaled. Switched by P, U, N, D:"
+            f" {', '.join(f'{100.0 * c:.3g}' for c in changes)} µC/cm². Only switching is shown: leakage and the"
+            " linear dielectric, which U and D are meant to remove, are not in it.",
             Axis("Time", "s"), p_axis,
             [
                 curve("polarisation", time, p, colour=HIGH),
@@ -88,7 +92,7 @@ def _make(subject: Subject) -> Content:
             ],
         ),
         Plot(
-            "forc", "First-order reversal curves",
+            "forc", "Reversal curves",
             f"From saturation to a reversal and back at {short(MIDDLE, 'Hz')} sweep rate, {alone}.",
             v_axis, p_axis,
             [
@@ -98,9 +102,9 @@ def _make(subject: Subject) -> Content:
             ordered=True, legend="", apart=True,
         ),
         Map(
-            "density", "Density of the reversal curves",
-            f"-1/2 d²P / (dE dE_r) {alone}: what a Preisach model takes for the density of hysterons. It"
-            " is that of this sweep rate: kinetics move it.",
+            "density", "Density of reversal curves",
+            f"-1/2 d²P / (dE dE_r) {alone}: what a Preisach model takes for the density of hysterons. It is that of"
+            " this sweep rate: kinetics move it.",
             Axis("Field", "V/m"), Axis("Reversal field", "V/m"), Axis("Density", "F^2/C"),
             at_field, at_reversal, density, diverging=True,
         ),

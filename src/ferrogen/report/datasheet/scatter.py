@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,8 @@ _CELLS = 400
 _SHOWN_CYCLES = 60
 _CYCLES = 200
 _PULSED = 120
+_LEAST_PULSED = 12  # where a junction has very many domains
+_MOST_DOMAINS = 100_000
 _AMPLITUDES = 9
 
 
@@ -35,9 +38,8 @@ def _make(subject: Subject) -> Content:
     panels = [
         Plot(
             "device_to_device", "Device to device",
-            f"Off and on conductance of {_CELLS} junctions drawn from the card, correlated as it says (Gaussian"
-            " copula of"
-            " the logarithms). Stuck ones are not in it.",
+            f"Off and on conductance of {_CELLS} junctions drawn from the card, correlated as it says (Gaussian copula"
+            " of the logarithms). Stuck ones are not in it.",
             Axis("Off conductance", "S"), Axis("On conductance", "S"),
             [curve("junctions", off, on, style="points", colour=BLUE)], legend="",
         ),
@@ -55,8 +57,7 @@ def _make(subject: Subject) -> Content:
         Plot(
             "cycle_to_cycle", "Cycle to cycle",
             "On conductance of three junctions over cycles, over the median of the card: log-normal, each cycle"
-            " correlated"
-            " with the last as the card says.",
+            " correlated with the last as the card says.",
             Axis("Cycle", "1"), Axis("On conductance over the card's", "1"),
             [
                 curve(f"junction {k + 1}", number,
@@ -103,7 +104,14 @@ def _switching(subject: Subject, drawn: JunctionDraw) -> tuple[Plot, dict[str, A
         most, width = pulses.set_voltage.value, pulses.pulse_width.value
     fields = np.linspace(0.3 * most, most, _AMPLITUDES) / subject.thickness
     domains = domains_per_cell(spec, card.cell_area.value)
-    ensemble = draw_ensemble(card, drawn, subject.streams.generator(Purpose.DOMAINS, 1)).select(np.arange(_PULSED))
+    cells = int(np.clip(_MOST_DOMAINS // domains, _LEAST_PULSED, _PULSED))
+    few = replace(
+        drawn,
+        values={name: values[:cells] for name, values in drawn.values.items()},
+        stuck_on=drawn.stuck_on[:cells],
+        stuck_off=drawn.stuck_off[:cells],
+    )
+    ensemble = draw_ensemble(card, few, subject.streams.generator(Purpose.DOMAINS, 1))
     scale = np.maximum(ensemble.remanent_polarization, np.finfo(np.float64).tiny)
     rows = []
     for k, field in enumerate(fields):
@@ -116,11 +124,9 @@ def _switching(subject: Subject, drawn: JunctionDraw) -> tuple[Plot, dict[str, A
     grid = np.linspace(0.0, 1.0, 61)
     plot = Plot(
         "pulse", "Scatter of one pulse",
-        f"Standard deviation of the switched share over {_PULSED} junctions of {domains} domains each after one pulse"
-        " of"
-        " rising amplitude from fully off, domains flipping at random; the field is the voltage over the"
-        " ferroelectric's"
-        " thickness. Line: what the number of domains alone makes, sqrt(s (1 - s) / N).",
+        f"Standard deviation of the switched share over {cells} junctions of {domains} domains each after one pulse"
+        " of rising amplitude from fully off, domains flipping at random; the field is the voltage over the"
+        " ferroelectric's thickness. Line: what the number of domains alone makes, sqrt(s (1 - s) / N).",
         Axis("Mean switched share", "1"), Axis("Standard deviation", "1"),
         [
             curve("drawn junctions", mean, deviation, style="points", colour=HIGH),

@@ -36,8 +36,15 @@ def _curves(spectra: list[Spectrum], high: float) -> list[Curve]:
     found = []
     for item in spectra:
         colour = HIGH if item.voltage == high else LOW
-        found.append(curve(f"{item.voltage:g} V, closed form", item.frequency, item.closed_form, colour=colour))
-        found.append(curve(f"{item.voltage:g} V, sampled", item.frequency, item.sampled, style="points", colour=colour))
+        name = "sample" if item.voltage == high else "multiply"
+        found.append(
+            curve(f"{name} voltage, closed form", item.frequency, item.closed_form, colour=colour,
+                  shown=f"{item.voltage:g} V, closed form")
+        )  # fmt: skip
+        found.append(
+            curve(f"{name} voltage, sampled", item.frequency, item.sampled, style="points", colour=colour,
+                  shown=f"{item.voltage:g} V, sampled")
+        )  # fmt: skip
     return found
 
 
@@ -69,26 +76,25 @@ def _make(subject: Subject) -> Content:
             "cell", "One junction",
             "Circles: Welch estimate of a sampled trace. Lines: sum of the traps' aliased Lorentzians (Machlup 1954),"
             " weighted with step squared; they level off towards the highest frequency because sampling folds faster"
-            " noise"
-            f" back. Circles of traps that switch only a few times in the trace stray.{silence}",
+            f" noise back. Circles of traps that switch only a few times in the trace stray.{silence}",
             frequency, relative, _curves(cell, junction.high), y_from=floor,
         ),
         Plot(
-            "ensemble", f"Mean of {subject.cells} junctions",
-            "As left, of all junctions. Dashed: the 1/f line that log-uniform time constants give, its height from the"
-            " variance at the sample voltage.",
+            "ensemble", f"Mean of {many[0].cells} junctions",
+            "As left, of all junctions. Dashed: the 1/f line that log-uniform time constants give, its height from"
+            " the variance at the sample voltage.",
             frequency, relative,
             [
                 *_curves(many, junction.high), guide,
-                *_data(subject.measured.get("rtn"), f"{junction.high:g} V, closed form"),
+                *_data(subject.measured.get("rtn"), "sample voltage, closed form"),
             ],
             y_from=floor,
         ),
         Plot(
             "parts", f"Telegraph, thermal and shot noise at {junction.high:g} V",
             f"Absolute spectrum of the junction of panel a: closed forms, and circles of {_READS} sampled reads of"
-            f" {short(_read_time(subject), 's')} each, one after the other, with all noises in them."
-            f" Shot noise with the Fano factor {fano[0]:g}{fano[1]}; the amplifier's noise is not the junction's.",
+            f" {short(_read_time(subject), 's')} each, one after the other, with all noises in them. Shot noise with"
+            f" the Fano factor {fano[0]:g}{fano[1]}; the amplifier's noise is not the junction's.",
             frequency, Axis("PSD of the current", "A^2/Hz", logarithmic=True), parts,
         ),
     ]  # fmt: skip

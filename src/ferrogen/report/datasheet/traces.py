@@ -36,6 +36,10 @@ def _make(subject: Subject) -> Content:
         else f"None of {subject.cells} cells has a trap with times between {band}; this one has the median deviation."
     )
     spans = [float(trace.min()) for trace in (high, low)], [float(trace.max()) for trace in (high, low)]
+    if data is not None:  # the measured trace shall be seen as a whole
+        relative = data.columns["value"] / data.columns["value"].mean()
+        spans[0].append(float(relative.min()))
+        spans[1].append(float(relative.max()))
     room = 0.08 * max(max(spans[1]) - min(spans[0]), 0.01)
     panels = []
     for name, voltage, trace, colour, says in (
@@ -52,8 +56,7 @@ def _make(subject: Subject) -> Content:
                 name, f"{voltage:g} V: {told}",
                 f"Pale: every {short(float(time[1]), 's')}; dark: averaged over {short(junction.window, 's')}, the"
                 f" sampling time. Cell {junction.cell}, fully on, {own.stop - own.start} two-state traps; both panels"
-                " span"
-                f" the same relative range. {says}",
+                f" span the same relative range. {says}",
                 Axis("Time", "s"), Axis("Current", "A"),
                 [
                     curve("current", time, current * trace, style="faint", colour=colour),

@@ -42,13 +42,10 @@ def _make(subject: Subject) -> Content:
         Plot(
             "models", "Reference integral and read model",
             "Solid: Tsu-Esaki integral of the WKB transmission through the stack's bands, with all parts of panel b,"
-            " for"
-            f" a polarisation of {100.0 * transport.read_polarization:.3g} µC/cm² either way of which"
+            f" for a polarisation of {100.0 * transport.read_polarization:.3g} µC/cm² either way of which"
             f" {100.0 * transport.compensation:.3g} % is compensated. Dashed: G V0 sinh(V / V0) fitted to both states"
-            " with"
-            f" one V0 (rms {100.0 * fit.residual:.2g} % of the current). Dotted: the read model that arrays use, from"
-            " the"
-            " card's conductances.",
+            f" with one V0 (rms {100.0 * fit.residual:.2g} % of the current). Dotted: the read model that arrays use,"
+            " from the card's conductances.",
             v_axis, i_axis,
             [*_models(subject, voltage, currents, fit), *_data(data, transport.area)], marks=read_voltages(subject),
         ),
@@ -56,8 +53,7 @@ def _make(subject: Subject) -> Content:
             "parts", "What carries the current",
             "Parts of the solid lines of panel a: solid through and over the barrier, dashed through single traps,"
             " dotted activated leakage (Arrhenius with a sinh of the voltage). Parts that the card does not describe"
-            " are"
-            " absent.",
+            " are absent.",
             v_axis, Axis("Current density", "A/m^2", logarithmic=True), _parts(voltage, states),
             marks=read_voltages(subject),
         ),
@@ -109,22 +105,21 @@ def _arrhenius(subject: Subject, transport: Transport, sign: float) -> Plot:
     low, high = subject.card.range_of("temperature")
     kelvin = np.linspace(low, high, _TEMPERATURES)
     found = []
-    for voltage, dash in (
-        (subject.card.default_sample_voltage, "solid"),
-        (subject.card.default_multiply_voltage, "dashed"),
+    for role, voltage, dash in (
+        ("sample", subject.card.default_sample_voltage, "solid"),
+        ("multiply", subject.card.default_multiply_voltage, "dashed"),
     ):
         for state, colour, which in (("on", ORANGE, 1.0), ("off", BLUE, -1.0)):
             p = which * sign * transport.read_polarization
             density = [abs(float(current_density(transport, voltage, p, float(t)).total)) for t in kelvin]
             found.append(
-                curve(f"{state}, {voltage:g} V", 1000.0 / kelvin, transport.area * np.array(density), colour=colour,
-                      style=dash)
+                curve(f"{state}, {role} voltage", 1000.0 / kelvin, transport.area * np.array(density), colour=colour,
+                      style=dash, shown=f"{state}, {voltage:g} V")
             )  # fmt: skip
     return Plot(
         "temperature", "Against temperature",
         "The reference integral with all parts at both read voltages. Barriers and polarisation are taken not to"
-        " depend on"
-        " temperature; the read model of arrays knows none.",
+        " depend on temperature; the read model of arrays knows none.",
         Axis("1000 K / temperature", "1"), Axis("Current", "A", logarithmic=True), found,
     )  # fmt: skip
 

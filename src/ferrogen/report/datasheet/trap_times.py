@@ -38,10 +38,8 @@ def _make(subject: Subject) -> Content:
             "cell", "Traps of one junction",
             f"Solid: capture time, dashed: emission time of the traps that contribute most at {junction.high:g} V. The"
             " read voltage pulls a trap's level down; where solid and dashed line cross it stands at the electrode's"
-            " Fermi"
-            " level and is busiest. At a low voltage capture is rare and emission quick: the trap stays empty."
-            " Multiphonon"
-            " barriers of equal curvature; the voltage is taken to drop evenly over the stack.",
+            " Fermi level and is busiest. At a low voltage capture is rare and emission quick: the trap stays empty."
+            " Multiphonon barriers of equal curvature; the voltage is taken to drop evenly over the stack.",
             volts, Axis("Capture, emission time", "s", logarithmic=True), times,
             marks=(*read_voltages(subject), Mark(junction.window, f"sampling time {short(junction.window, 's')}", "",
                                                  across=True)),
