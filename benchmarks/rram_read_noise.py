@@ -1,6 +1,6 @@
 """Does a trap ensemble reproduce measured read noise on cells it was not fitted to, better than white and 1/f noise do?
 
-    python benchmarks/rram_read_noise.py FOLDER [--halves 5] [--processes 2]
+    python benchmarks/rram_read_noise.py FOLDER [--halves 3] [--processes 2]
 
 FOLDER holds the tables of repeated reads (one cell a row: address, two voltages, then resistances in ohm; the read
 interval is not recorded, so times are in reads). Every file's cells are split at random into halves; each model is
@@ -81,7 +81,7 @@ def one_half(file: int, path: Path, half: int) -> dict[str, dict[str, Any]]:
 def whole(file: int, path: Path) -> dict[str, Any]:
     table = measured_cells(path)
     fit = fit_ensemble(table, STREAMS, address=(file, 100))
-    intervals = ensemble_intervals(table, fit, STREAMS, address=(file, 100))
+    intervals = ensemble_intervals(table, fit, STREAMS, address=(file, 100), refits=8)
     correlated = [
         [intervals.names[i], intervals.names[j], round(float(intervals.correlation[i, j]), 2)]
         for i in range(len(intervals.names))
@@ -120,7 +120,7 @@ def summary(results: list[dict[str, Any]]) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--halves", type=int, default=5)
+    parser.add_argument("--halves", type=int, default=3)
     parser.add_argument("--processes", type=int, default=2)
     arguments = parser.parse_args()
     rows: list[dict[str, Any]] = []

@@ -103,8 +103,8 @@ def fit_ensemble(
     streams: Streams,
     *,
     address: tuple[int, ...] = (),
-    cells: int = 450,
-    evaluations: int = 480,
+    cells: int = 360,
+    evaluations: int = 320,
     scrambled: float = 1.0,
     start: TrapEnsemble | None = None,
 ) -> EnsembleFit:
@@ -203,8 +203,8 @@ def ensemble_intervals(
     *,
     address: tuple[int, ...] = (),
     refits: int = 12,
-    cells: int = 450,
-    evaluations: int = 120,
+    cells: int = 360,
+    evaluations: int = 100,
 ) -> EnsembleIntervals:
     """Refit the ensemble to cells drawn with replacement, with simulated cells that are new each time.
 
