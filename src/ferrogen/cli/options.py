@@ -22,15 +22,15 @@ Card = Annotated[str, typer.Option(help="Device card: a shipped name or the path
 Seed = Annotated[int, typer.Option(help="Everything random follows from it, the chip included.")]
 Out = Annotated[Path, typer.Option(help="Folder for the results; made if absent.")]
 SampleVoltage = Annotated[
-    str | None, typer.Option(help="Read voltage of the sample mode, e.g. '1.2 V'.  [default: the card's]")
+    str | None, typer.Option(help="Read voltage of the sample mode, e.g. '1.2 V'.  \\[default: the card's]")
 ]
 MultiplyVoltage = Annotated[
-    str | None, typer.Option(help="Read voltage of the multiply mode, e.g. '100 mV'.  [default: the card's]")
+    str | None, typer.Option(help="Read voltage of the multiply mode, e.g. '100 mV'.  \\[default: the card's]")
 ]
 SamplingTime = Annotated[
-    str | None, typer.Option(help="Length of one sampling window, e.g. '1 ms'.  [default: the card's]")
+    str | None, typer.Option(help="Length of one sampling window, e.g. '1 ms'.  \\[default: the card's]")
 ]
-Temperature = Annotated[str | None, typer.Option(help="Temperature, e.g. '300 K' or '85 degC'.  [default: 300 K]")]
+Temperature = Annotated[str | None, typer.Option(help="Temperature, e.g. '300 K' or '85 degC'.  \\[default: 300 K]")]
 Data = Annotated[Path, typer.Option(help="Folder with the four MNIST-format IDX files, plain or .gz.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the record as JSON instead of a summary.")]

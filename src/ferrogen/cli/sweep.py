@@ -30,7 +30,7 @@ def sweep(
     features: Annotated[str, typer.Option(help="Feature network: 'mnist' or a file.")] = "mnist",
     data: Annotated[
         Path | None,
-        typer.Option(help="IDX folder to compare with.  [default: shipped moments of the MNIST test images]"),
+        typer.Option(help="IDX folder to compare with.  \\[default: shipped moments of the MNIST test images]"),
     ] = None,
     threads: options.Threads = 2,
     quiet: options.Quiet = False,
