@@ -79,7 +79,7 @@ def draw_time_lag(axes: Axes, trace: Mapping[str, Any]) -> None:
     """Draw the time-lag plot of one trace, with the levels of its fitted traps."""
     lag = trace["time_lag"]
     centres, density = np.asarray(lag["centres"]), np.asarray(lag["density"])
-    scale, prefix = si_scale(float(np.abs(centres).max()), "")
+    scale, prefix = si_scale(float(np.abs(centres).max()), str(trace["unit"]))
     edge = np.array([centres[0], centres[-1]]) * scale
     top = float(density.max())
     axes.imshow(
@@ -96,9 +96,8 @@ def draw_time_lag(axes: Axes, trace: Mapping[str, Any]) -> None:
     axes.set_xlim(edge[0], edge[1])
     axes.set_ylim(edge[0], edge[1])
     axes.grid(visible=False)
-    unit = f" [{prefix} SI]" if prefix else ""
-    axes.set_xlabel(f"Sample{unit}")
-    axes.set_ylabel(f"Next sample{unit}")
+    axes.set_xlabel(f"Sample [{prefix}]")
+    axes.set_ylabel(f"Next sample [{prefix}]")
     axes.set_title(f"{trace['label']}: {len(trace['traps'])} traps", fontsize=9.5)
 
 

@@ -22,6 +22,8 @@ _PRACTICAL: Final = {
 _WITH_PREFIX: Final = ("s", "Hz", "A", "S", "V", "Ohm", "m", "J")
 _MOST_DECADES: Final = 30.0
 _SMALL: Final = 7.5
+_LONG: Final = 2e3  # s
+_FEW_DECADES: Final = 120.0  # largest over least value of a logarithmic axis
 _NEAR_EDGE: Final = 0.1  # of the width: a mark there has its name at the other side
 _CHARACTER: Final = 0.058  # inches, of small text
 _HANDLE: Final = 0.45  # inches, of a legend beside its text
@@ -105,9 +107,15 @@ def _spelled_times() -> Any:
     from matplotlib.ticker import EngFormatter, FuncFormatter
 
     short = EngFormatter(unit="s")
-    return FuncFormatter(
-        lambda value, place: short(value, place) if value < 2e3 else f"$10^{{{round(math.log10(value))}}}$ s"
-    )
+
+    def spell(value: float, place: int | None) -> str:
+        if value < _LONG:
+            return short(value, place)
+        power = math.floor(math.log10(value) + 1e-9)
+        digit = value / 10.0**power
+        return f"$10^{{{power}}}$ s" if abs(digit - 1.0) < 1e-6 else f"${digit:.0f} \\cdot 10^{{{power}}}$ s"
+
+    return FuncFormatter(spell)
 
 
 def _widest(plots: Sequence[Plot]) -> Plot:
@@ -126,6 +134,8 @@ def _drawable(item: Curve, plot: Plot) -> bool:
 
 
 def _prepare(axes: Axes, plot: Plot, x_scale: Scale, y_scale: Scale) -> None:
+    from matplotlib.ticker import NullFormatter
+
     for axis, scale, item, set_scale in (
         (plot.x, x_scale, axes.xaxis, axes.set_xscale),
         (plot.y, y_scale, axes.yaxis, axes.set_yscale),
@@ -136,8 +146,20 @@ def _prepare(axes: Axes, plot: Plot, x_scale: Scale, y_scale: Scale) -> None:
                 si_ticks(item, axis.unit)
             if scale.prefixes and axis.unit == "s":
                 item.set_major_formatter(_spelled_times())
+            item.set_minor_formatter(NullFormatter())
     axes.set_xlabel(label_of(plot.x, x_scale), labelpad=2)
     axes.set_ylabel(label_of(plot.y, y_scale), labelpad=3)
+
+
+def _narrow_ticks(axis: Any, low: float, high: float) -> None:
+    """Give a logarithmic axis of few decades ticks at 1, 2 and 5, so that it is never without a number."""
+    from matplotlib.ticker import FuncFormatter, LogFormatter, LogLocator
+
+    if high / low >= _FEW_DECADES:
+        return
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=12))
+    if isinstance(axis.get_major_formatter(), LogFormatter):
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
 def _colours(plots: Sequence[tuple[str, Plot]]) -> dict[str, str]:
@@ -214,6 +236,9 @@ def _limits(axes: Axes, plot: Plot, curves: Sequence[Curve], fx: float, fy: floa
         high = min(high, fy * plot.y_to) if plot.y.logarithmic else fy * plot.y_to
     if low < high:
         axes.set_ylim(low, high)
+    for logarithmic, axis in ((plot.x.logarithmic, axes.xaxis), (plot.y.logarithmic, axes.yaxis)):
+        if logarithmic:
+            _narrow_ticks(axis, *sorted(axis.get_view_interval()))
 
 
 def _marks(axes: Axes, marks: Sequence[Mark], fx: float, fy: float, legend: Box | None) -> None:

@@ -126,7 +126,7 @@ def _facts(figure: Figure, x: float, y: float, subject: Subject) -> float:
         ("conductance, on and off", f"{on} and {off}"),
         ("multiply and sample voltage", f"{card.default_multiply_voltage:g} V and {card.default_sample_voltage:g} V"),
         ("sampling time", short(card.default_sampling_time, "s")),
-        ("traps of a cell, mean", f"{card.traps_per_cell.value:g}"),
+        ("traps of a cell, mean", f"{subject.junction.population.traps.count / subject.cells:.3g}"),
         ("levels", f"{card.programmable_levels.value:g}"),
     ]  # fmt: skip
     for label, value in rows:

@@ -17,6 +17,7 @@ from ferrogen.device.variability.draw import JunctionDraw, draw_cycles, draw_ens
 from ferrogen.device.variability.spec import VariabilitySpec
 from ferrogen.report.datasheet.page import Array, Axis, Content, Curve, Page, Plot, curve, quantity
 from ferrogen.report.datasheet.subject import Subject
+from ferrogen.report.datasheet.words import short
 from ferrogen.report.style import BLUE, HIGH, INK
 
 _CELLS = 400
@@ -101,7 +102,8 @@ def _switching(subject: Subject, drawn: JunctionDraw) -> tuple[Plot, dict[str, A
     most = 2.0 * spec.activation_field.value * subject.thickness
     width = 1e-6
     if isinstance(pulses, ProgrammingSpec):
-        most, width = pulses.set_voltage.value, pulses.pulse_width.value
+        most = pulses.set_voltage.value
+        width = float(np.sqrt(pulses.pulse_width.value * pulses.last_pulse_width.value))  # short ones switch little
     fields = np.linspace(0.3 * most, most, _AMPLITUDES) / subject.thickness
     domains = domains_per_cell(spec, card.cell_area.value)
     cells = int(np.clip(_MOST_DOMAINS // domains, _LEAST_PULSED, _PULSED))
@@ -124,9 +126,10 @@ def _switching(subject: Subject, drawn: JunctionDraw) -> tuple[Plot, dict[str, A
     grid = np.linspace(0.0, 1.0, 61)
     plot = Plot(
         "pulse", "Scatter of one pulse",
-        f"Standard deviation of the switched share over {cells} junctions of {domains} domains each after one pulse"
-        " of rising amplitude from fully off, domains flipping at random; the field is the voltage over the"
-        " ferroelectric's thickness. Line: what the number of domains alone makes, sqrt(s (1 - s) / N).",
+        f"Standard deviation of the switched share over {cells} junctions of {domains} domains each after one pulse of"
+        f" {short(width, 's')}, of rising amplitude, from fully off, domains flipping at random; the field is the"
+        " voltage over the ferroelectric's thickness. Line: what the number of domains alone makes, sqrt(s (1 - s) /"
+        " N).",
         Axis("Mean switched share", "1"), Axis("Standard deviation", "1"),
         [
             curve("drawn junctions", mean, deviation, style="points", colour=HIGH),
