@@ -243,8 +243,10 @@ def _limits(axes: Axes, plot: Plot, curves: Sequence[Curve], fx: float, fy: floa
 
 def _marks(axes: Axes, marks: Sequence[Mark], fx: float, fy: float, legend: Box | None) -> None:
     """Draw the marks; a name that the legend would hide stands at the bottom."""
-    low, high = axes.get_xlim()
+    (low, high), (bottom, top) = axes.get_xlim(), axes.get_ylim()
     for mark in marks:
+        if mark.across and not bottom <= fy * mark.value <= top:
+            continue
         colour = mark.colour or GREY
         white = {"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.85}
         if mark.across:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from ferrogen.core.units import format_quantity
+from ferrogen.device.polarization.loops import LoopFigures, loop_figures
 from ferrogen.device.polarization.spec import SwitchingSpec
 from ferrogen.device.waveforms import Waveform, triangle
 from ferrogen.report.datasheet.measured import Measured
@@ -48,21 +49,15 @@ def loop(subject: Subject, wave: Waveform, temperature: float, label: str) -> Cu
     return curve(label, voltage, height)
 
 
-def coercive(item: Curve) -> tuple[float, float]:
-    """Return the voltages [V] at which a loop crosses zero on its rising and its falling branch; NaN for none."""
-    sign = np.sign(item.y)
-    found = {1.0: math.nan, -1.0: math.nan}
-    for k in np.flatnonzero(sign[:-1] * sign[1:] < 0.0):
-        share = item.y[k] / (item.y[k] - item.y[k + 1])
-        found[float(sign[k + 1])] = float(item.x[k] + share * (item.x[k + 1] - item.x[k]))
-    return found[1.0], found[-1.0]
+def figures(item: Curve) -> LoopFigures:
+    """Return remanences [C/m^2] and coercive voltages (in place of fields) [V] of a loop of :func:`loop`."""
+    return loop_figures(item.x[1:], item.y[1:])  # the first point is where the last one comes back to
 
 
 def opening(item: Curve) -> float:
     """Return half of the distance between the branches of a loop at zero volts [C/m^2]; NaN if it misses them."""
-    crossings = np.flatnonzero(np.sign(item.x[:-1]) * np.sign(item.x[1:]) <= 0.0)
-    heights = [0.5 * (item.y[k] + item.y[k + 1]) for k in crossings]
-    return 0.5 * (max(heights) - min(heights)) if heights else math.nan
+    found = figures(item)
+    return 0.5 * (found.positive_remanence - found.negative_remanence)
 
 
 def _wave(subject: Subject, frequency: float) -> Waveform:
@@ -114,9 +109,9 @@ def _make(subject: Subject) -> Content:
     remanent = subject.card.require(SwitchingSpec).remanent_polarization.value
     openings = [opening(item) for item in by_frequency]
     open_enough = np.array(openings) >= _SATURATED * remanent
-    widths = np.array([0.5 * (up - down) for up, down in map(coercive, by_frequency)])
+    widths = np.array([figures(item).coercive_field for item in by_frequency])
     widths[~open_enough] = np.nan
-    up, down = coercive(middle)
+    found = figures(middle)
     good = np.isfinite(widths)
     slope = float(np.polyfit(np.log10(np.array(FREQUENCIES)[good]), widths[good], 1)[0]) if good.sum() > 1 else math.nan
     voltage, polarization = Axis("Voltage", "V"), Axis("Polarisation", "C/m^2")
@@ -152,10 +147,14 @@ def _make(subject: Subject) -> Content:
     key = {
         "loop_amplitude": quantity(volts, "V", "that of set pulses where the card says it"),
         "loop_remanent_polarization": quantity(opening(middle), "C/m^2", "half of the opening at 0 V, 1 kHz"),
-        "loop_positive_coercive_voltage": quantity(up, "V", "rising branch crosses zero, 1 kHz"),
-        "loop_negative_coercive_voltage": quantity(down, "V", "falling branch crosses zero, 1 kHz"),
+        "loop_positive_coercive_voltage": quantity(
+            found.positive_coercive_field, "V", "rising branch crosses zero, 1 kHz"
+        ),
+        "loop_negative_coercive_voltage": quantity(
+            found.negative_coercive_field, "V", "falling branch crosses zero, 1 kHz"
+        ),
         "loop_coercive_field": quantity(
-            0.5 * (up - down) / subject.thickness, "V/m", "half width over the ferroelectric's thickness, 1 kHz"
+            found.coercive_field / subject.thickness, "V/m", "half width over the ferroelectric's thickness, 1 kHz"
         ),
         "coercive_voltage_per_decade": quantity(slope, "V", "of frequency; straight line through the points"),
     }
