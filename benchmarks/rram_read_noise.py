@@ -14,7 +14,7 @@ measured halves with each other: no model can be expected to do better than that
 - white, 1/f: one strength for all cells, the median deviation of the fitted half; 1/f has power density A / f;
 - white+, 1/f+: the same with a log-normal strength over the cells, fitted: a harder comparison than was asked for.
 
-The fit to all cells of each file follows, with 5 % and 95 % quantiles of a bootstrap over the cells.
+The fit to all cells of each file follows, with 90 % intervals (bootstrap over the cells).
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def one_half(file: int, path: Path, half: int) -> dict[str, dict[str, Any]]:
 def whole(file: int, path: Path) -> dict[str, Any]:
     table = measured_cells(path)
     fit = fit_ensemble(table, STREAMS, address=(file, 100))
-    intervals = ensemble_intervals(table, fit, STREAMS, address=(file, 100), refits=8)
+    intervals = ensemble_intervals(table, fit, STREAMS, address=(file, 100))
     correlated = [
         [intervals.names[i], intervals.names[j], round(float(intervals.correlation[i, j]), 2)]
         for i in range(len(intervals.names))

@@ -1,6 +1,6 @@
 """Are known traps found again in synthetic traces, over signal-to-noise ratio, number of switches and of traps?
 
-    python benchmarks/rtn_recovery.py [--traces 16] [--processes 2]
+    python benchmarks/rtn_recovery.py [--traces 10] [--processes 2]
 
 Signal-to-noise ratio: smallest amplitude over the standard deviation of the white noise. Switches: of the slowest trap
 on average. "Levels right": the number of traps is right and all 2**M levels lie within a quarter of the smallest
@@ -88,7 +88,7 @@ def show(label: str, row: dict[str, Any]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--traces", type=int, default=16)
+    parser.add_argument("--traces", type=int, default=10)
     parser.add_argument("--processes", type=int, default=2)
     arguments = parser.parse_args()
     rows = []
@@ -103,7 +103,7 @@ def main() -> None:
         for traps in (1, 2, 3, 4):
             for switches in SWITCHES:
                 for ratio in RATIOS:
-                    count = max(4, round(arguments.traces * SHARE[switches]))
+                    count = max(3, round(arguments.traces * SHARE[switches]))
                     scores = run(partial(drawn, traps, ratio, switches), count)
                     rows.append(summary(scores, traps=traps, ratio=ratio, switches=switches))
                     show(f"{traps}, {ratio:g}, {switches}", rows[-1])

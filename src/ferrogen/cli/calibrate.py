@@ -84,6 +84,11 @@ def calibrate(
             written.append("card.toml")
         if calibration_figure(folder / "residuals.png", result):
             written.append("residuals.png")
+        if kind == "rtn":
+            from ferrogen.report.calibration_rtn import rtn_figure
+
+            if rtn_figure(folder / "rtn.png", result):
+                written.append("rtn.png")
     if json:
         options.print_json(result.document())
         return

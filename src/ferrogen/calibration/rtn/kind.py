@@ -43,7 +43,6 @@ KIND = Kind(
         "most_traps": Setting(4.0, "largest number of traps to look for in a trace", low=0.0, high=4.0),
         "least_switches": Setting(10.0, "a trap that switches fewer times is not identified", low=1.0, high=1e6),
         "voltages": Setting("", "read voltage of each file, in order, e.g. '0.4 V, 0.5 V'", unit="V", text=True),
-        "refits": Setting(12.0, "bootstrap refits of an ensemble", low=2.0, high=1000.0),
         "scrambled": Setting(1.0, "share of traps that programming left in random states", low=0.0, high=1.0),
     },
 )

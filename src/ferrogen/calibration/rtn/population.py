@@ -28,7 +28,8 @@ from ferrogen.device.parameter import Parameter
 Array = NDArray[np.float64]
 
 _CHECK_CELLS = 600
-_CORRELATED = 0.8
+_CORRELATED = 0.9
+_LOOSE = 0.7  # standard error of a logarithm beyond which a parameter counts as not identified
 
 
 def _chunk(table: Table, signal: Array) -> Array:
@@ -57,7 +58,7 @@ def calibrate_population(request: Request) -> Calibration:
     """
     table = read_cells(request)
     fit = fit_ensemble(table, request.streams, scrambled=request.number("scrambled"))
-    intervals = ensemble_intervals(table, fit, request.streams, refits=round(request.number("refits")))
+    intervals = ensemble_intervals(table, fit, request.streams)
     model = cell_table(
         simulate_cells(fit.ensemble, draw_numbers(_CHECK_CELLS, table.reads, request.streams, 9)), table.averages
     )
@@ -118,7 +119,7 @@ def _card(
     low, high = (dict(zip(intervals.names, ends, strict=True)) for ends in (intervals.low, intervals.high))
 
     def within(name: str) -> str:
-        return f"90 % of bootstrap refits over cells lie within {low[name]:.3g} to {high[name]:.3g}"
+        return f"90 % interval {low[name]:.3g} to {high[name]:.3g} (bootstrap over cells)"
 
     parameters = {
         "traps_per_cell": number_parameter(
@@ -144,11 +145,16 @@ def _card(
         "trap_level, trap_depth: one read voltage does not tell them; the ensemble's levels lie within"
         f" {ensemble.level_width:.3g} kT of the Fermi level at that voltage."
     )
+    lost.extend(
+        f"{name}: known to a factor of {math.exp(float(error[name])):.2g} only (one standard error)."
+        for name in intervals.names
+        if error[name] > _LOOSE
+    )
     matrix = intervals.correlation
     lost.extend(
         f"{intervals.names[i]} and {intervals.names[j]} are correlated ({matrix[i, j]:.2f}): they are not identified"
         " one without the other."
-        for i in range(len(intervals.names))
+        for i in range(len(intervals.names) - 1)
         for j in range(i)
         if abs(matrix[i, j]) > _CORRELATED
     )

@@ -160,18 +160,26 @@ def exchanged(work: Workspace, fit: tuple[float, Chains, bool], *, passes: int =
     """
     while True:
         chains = fit[1]
-        field = []
+        field: list[Chains] = []
         for i in range(chains.traps):
             for j in range(chains.traps):
                 for sign in (-1.0, 1.0):
                     if i != j:
                         amplitude = chains.amplitude.copy()
                         amplitude[i] += sign * amplitude[j]
-                        shift = sign * float(chains.amplitude[j] * chains.occupancy[i])
-                        field.append(replace(chains, amplitude=amplitude, offset=chains.offset - shift))
-        scored = [improve(_stretch(work), start, passes=7) for start in field]
+                        step = sign * float(chains.amplitude[j])
+                        # the mean stays, or the levels of a low, or of a high trap j; more noise keeps states open
+                        field.extend(
+                            replace(chains, amplitude=amplitude, offset=offset, noise=2.0 * chains.noise)
+                            for offset in (
+                                chains.offset - step * chains.occupancy[i],
+                                chains.offset,
+                                chains.offset - step,
+                            )
+                        )
+        scored = [improve(_stretch(work), start, passes=10) for start in field]
         scored.sort(key=lambda entry: -entry[0])
-        tried = [improve(work, start, passes=16) for _, start, _ in _distinct(scored, 3)]
+        tried = [improve(work, start, passes=22) for _, start, _ in _distinct(scored, 4)]
         best = improve(work, max(tried, key=lambda entry: entry[0])[1], passes=passes)
         if best[0] < fit[0] + 0.1:
             return fit

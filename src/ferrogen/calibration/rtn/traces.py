@@ -245,6 +245,7 @@ def _plain(record: _Record, fit: TraceFit) -> dict[str, Any]:
     thin = max(1, math.ceil(lag.centres.shape[0] / _LAG_BINS))
     return {
         "label": record.label,
+        "unit": "S" if record.unit == "Ohm" else record.unit,
         "samples": int(record.x.shape[0]),
         "interval": record.interval,
         "time_unit": fit.time_unit,

@@ -260,7 +260,7 @@ def _cells_file(path: Path, resistance: NDArray[np.float64]) -> None:
 def test_rows_of_resistances_give_an_ensemble(tmp_path: Path) -> None:
     reads = simulate_cells(ENSEMBLE, numbers(40, 128))
     _cells_file(tmp_path / "cells.tsv", 2e4 / reads)
-    settings = {"layout": "cells", "refits": "2", "interval": "1 ms"}
+    settings = {"layout": "cells", "interval": "1 ms"}
     result = calibrate(
         "rtn", [tmp_path / "cells.tsv"], columns={"signal": Choice("#4-", "Ohm")}, settings=settings,
         sample=Sample(area=2e-14),
