@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.stats import ks_2samp
+from scipy.stats import binomtest, ks_2samp
 
 from ferrogen.calibration.columns import Choice, Wanted
 from ferrogen.calibration.rtn.cells import CellTable, cell_table, collect_cells
@@ -75,3 +75,14 @@ def test_levels_stand_out_in_many_single_cells(measured: Path) -> None:
         fit = fit_trace(1.0 / row, STREAMS.generator(Purpose.CALIBRATION, k), most_traps=1)
         apart += bool(fit.traps) and fit.traps[0].amplitude > 2.0 * fit.noise
     assert 4 <= apart <= 11  # of 11
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_first_reads_are_the_noisiest(measured: Path, name: str) -> None:
+    """Why the ensemble relaxes after programming: in equilibrium first and last quarter would be alike."""
+    table = open_table(measured / "rram_read_noise" / name, SIGNAL, {"resistance": Choice("#4-", "Ohm")})
+    conductance = 1.0 / table.read()["resistance"]
+    quarter = conductance.shape[1] // 4
+    first, last = (part.std(axis=1) for part in (conductance[:, :quarter], conductance[:, -quarter:]))
+    # sign test over the cells, level 1e-3
+    assert binomtest(int(np.count_nonzero(first > last)), len(first), alternative="greater").pvalue < 1e-3
