@@ -122,8 +122,20 @@ def save_figure(figure: Figure, path: Path) -> None:
     """
     if path.suffix.lower() != ".png":
         raise argument_error("path", "end in .png", f"'{path}'")
+    settle(figure)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png", metadata={"Software": None})
+
+
+def settle(figure: Figure) -> None:
+    """Lay a figure out for good. The solver's last digit differs from run to run, and with it pixels: it is cut off."""
+    if figure.get_layout_engine() is None:
+        return
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        box = axes.get_position(original=True)
+        axes.set_position([round(float(value), 9) for value in box.bounds])
 
 
 def sequential(count: int) -> list[str]:

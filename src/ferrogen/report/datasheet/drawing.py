@@ -22,6 +22,7 @@ _PRACTICAL: Final = {
 _WITH_PREFIX: Final = ("s", "Hz", "A", "S", "V", "Ohm", "m", "J")
 _MOST_DECADES: Final = 30.0
 _SMALL: Final = 7.5
+_PLAIN: Final = (1e-2, 1e4)  # numbers that need no power of ten
 _LONG: Final = 2e3  # s
 _FEW_DECADES: Final = 120.0  # largest over least value of a logarithmic axis
 _NEAR_EDGE: Final = 0.1  # of the width: a mark there has its name at the other side
@@ -426,6 +427,11 @@ def draw_map(axes: Axes, item: Map) -> None:
     values = value_scale.factor * np.asarray(item.values)
     finite = values[np.isfinite(values)]
     most = float(np.abs(finite).max()) if finite.size else 1.0
+    name = label_of(item.value, value_scale)
+    if most and not _PLAIN[0] <= most < _PLAIN[1]:  # a power of ten belongs into the label
+        power = math.floor(math.log10(most))
+        values, finite, most = values / 10.0**power, finite / 10.0**power, most / 10.0**power
+        name = f"{item.value.name} [10$^{{{power}}}$ {value_scale.unit.replace('^2', '²')}]"
     low = -most if item.diverging else float(min(finite.min(), 0.0)) if finite.size else 0.0
     colours = colormaps["RdBu_r" if item.diverging else "Blues"].with_extremes(bad="#F0F0F0")
     image = axes.pcolormesh(
@@ -437,7 +443,7 @@ def draw_map(axes: Axes, item: Map) -> None:
     axes.set_ylabel(label_of(item.y, y_scale), labelpad=3)
     bar = axes.inset_axes((1.03, 0.0, 0.035, 1.0))
     axes.figure.colorbar(image, cax=bar)
-    bar.set_ylabel(label_of(item.value, value_scale), fontsize=_SMALL + 0.5)
+    bar.set_ylabel(name, fontsize=_SMALL + 0.5)
     bar.tick_params(labelsize=_SMALL)
     bar.grid(visible=False)
 

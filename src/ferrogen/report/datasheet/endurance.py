@@ -15,7 +15,7 @@ from ferrogen.device.reliability.fatigue import cycles_to_loss, fatigue_factor, 
 from ferrogen.device.reliability.spec import ReliabilitySpec
 from ferrogen.device.reliability.wake_up import wake_up_factor, wake_up_of
 from ferrogen.device.waveforms import triangle
-from ferrogen.report.datasheet.loops import MIDDLE, amplitude
+from ferrogen.report.datasheet.loops import MIDDLE, film_amplitude
 from ferrogen.report.datasheet.measured import Measured
 from ferrogen.report.datasheet.page import Array, Axis, Content, Curve, Mark, Page, Plot, curve, quantity
 from ferrogen.report.datasheet.subject import Subject
@@ -68,7 +68,7 @@ def _make(subject: Subject) -> Content:
         ),
         Plot(
             "loops", "Loops of an aged film",
-            f"Triangular wave of {amplitude(subject):g} V, 1 kHz, second cycle, the field being the voltage over the"
+            f"Triangular wave of {film_amplitude(subject):g} V, 1 kHz, second cycle, the field being the voltage over the"
             " ferroelectric's thickness; pristine films are pinched by a local bias of either sign, which cycling"
             " removes.",
             Axis("Voltage", "V"), Axis("Polarisation", "C/m^2"),
@@ -95,7 +95,7 @@ def _half(law: Any, temperature: float) -> float:
 
 def _loop(subject: Subject, spec: ReliabilitySpec, cycles: float, label: str) -> Curve:
     domains = aged_switching(subject.mean_domains, spec, Age(cycles=cycles), subject.temperature)
-    wave = triangle(amplitude(subject), MIDDLE, 2, _STEPS).scaled(1.0 / subject.thickness)
+    wave = triangle(film_amplitude(subject), MIDDLE, 2, _STEPS).scaled(1.0 / subject.thickness)
     p, _ = follow(domains, initial_state(domains), wave.voltages, wave.durations, temperature=subject.temperature)
     volts, heights = wave.voltages[_STEPS:] * subject.thickness, p[0, _STEPS:]
     return curve(label, np.append(volts, volts[0]), np.append(heights, heights[0]))

@@ -32,6 +32,15 @@ def amplitude(subject: Subject) -> float:
     return float(f"{volts if allowed is None else min(volts, allowed[1]):.3g}")
 
 
+def film_amplitude(subject: Subject) -> float:
+    """Return the amplitude for pages about the film alone [V]: as above, but no more than saturates it.
+
+    A junction's pulses may be stronger, as other layers of its stack take their share of the voltage.
+    """
+    enough = _REACH * subject.card.require(SwitchingSpec).activation_field.value * subject.thickness
+    return float(f"{min(amplitude(subject), enough):.3g}")
+
+
 def loop(subject: Subject, wave: Waveform, temperature: float, label: str) -> Curve:
     """Return the loop of the mean junction: the second cycle, from its positive peak, of a wave that is one cycle."""
     model = subject.mean_model(1)

@@ -10,6 +10,7 @@ from ferrogen.report.datasheet.page import Page
 NAMES: Final = (
     "loops",
     "reversal",
+    "hysteresis",
     "kinetics",
     "programming",
     "currents",

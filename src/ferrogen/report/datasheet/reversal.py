@@ -10,7 +10,7 @@ from ferrogen.device.polarization.loops import reversal_curves
 from ferrogen.device.polarization.models import DomainModel
 from ferrogen.device.polarization.spec import SwitchingSpec
 from ferrogen.device.waveforms import pund, triangle
-from ferrogen.report.datasheet.loops import MIDDLE, amplitude
+from ferrogen.report.datasheet.loops import MIDDLE, amplitude, film_amplitude
 from ferrogen.report.datasheet.page import Array, Axis, Content, Curve, Map, Page, Plot, curve, quantity
 from ferrogen.report.datasheet.subject import Subject
 from ferrogen.report.datasheet.words import short
@@ -65,7 +65,7 @@ def _make(subject: Subject) -> Content:
     width = 1e-4
     time, voltage, p, changes = _pund(subject, volts, width)
     film = DomainModel(subject.mean_domains, subject.temperature)
-    field = volts / subject.thickness
+    field = film_amplitude(subject) / subject.thickness
     curves = reversal_curves(film, field, _LEVELS, 4.0 * MIDDLE * field)
     at_field, at_reversal, density = curves.density
     v_axis, p_axis = Axis("Voltage", "V"), Axis("Polarisation", "C/m^2")

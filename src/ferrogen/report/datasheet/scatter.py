@@ -102,7 +102,7 @@ def _switching(subject: Subject, drawn: JunctionDraw) -> tuple[Plot, dict[str, A
     most = 2.0 * spec.activation_field.value * subject.thickness
     width = 1e-6
     if isinstance(pulses, ProgrammingSpec):
-        most = pulses.set_voltage.value
+        most = min(most, pulses.set_voltage.value)
         width = float(np.sqrt(pulses.pulse_width.value * pulses.last_pulse_width.value))  # short ones switch little
     fields = np.linspace(0.3 * most, most, _AMPLITUDES) / subject.thickness
     domains = domains_per_cell(spec, card.cell_area.value)
