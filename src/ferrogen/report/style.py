@@ -135,7 +135,8 @@ def settle(figure: Figure) -> None:
     figure.set_layout_engine("none")
     for axes in figure.axes:
         box = axes.get_position(original=True)
-        axes.set_position([round(float(value), 9) for value in box.bounds])
+        left, bottom, width, height = (round(float(value), 9) for value in box.bounds)
+        axes.set_position((left, bottom, width, height))
 
 
 def sequential(count: int) -> list[str]:
