@@ -79,4 +79,4 @@ def test_most_levels_of_constant_scatter(deviation: float, limit: float) -> None
     assert chosen.count == count
     error = symbol_error_rate(confusion_matrix(chosen))
     expected = 2.0 * (count - 1) / count * float(special.ndtr(-0.5 / (deviation * (count - 1))))
-    assert error == pytest.approx(expected, rel=1e-9)
+    assert error == pytest.approx(expected, rel=1e-9, abs=0.0)

@@ -32,8 +32,8 @@ def _integral(order: float, eta: float) -> float:
 @pytest.mark.parametrize("eta", [-30.0, -12.01, -11.99, -5.3, 0.0, 0.511, 3.2, 30.3, 79.99, 80.01, 300.0])
 def test_fermi_integrals(eta: float) -> None:
     """Spline of 1e-9 at worst, series and expansion beyond it to the same."""
-    assert fermi_half(eta) == pytest.approx(_integral(0.5, eta), rel=1e-9)
-    assert fermi_three_halves(eta) == pytest.approx(_integral(1.5, eta), rel=1e-9)
+    assert fermi_half(eta) == pytest.approx(_integral(0.5, eta), rel=1e-9, abs=0.0)
+    assert fermi_three_halves(eta) == pytest.approx(_integral(1.5, eta), rel=1e-9, abs=0.0)
 
 
 @pytest.mark.parametrize("statistics", ["boltzmann", "fermi"])

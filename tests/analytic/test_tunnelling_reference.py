@@ -76,7 +76,7 @@ def test_fixed_nodes_are_adaptive_quadrature(voltage: float, temperature: float)
         lambda v: band_profile(stack, bands, v, 0.15, -0.1),
     ):
         expected = _brute_force(profile_of, voltage, temperature)
-        assert tunnel_current(profile_of(voltage), voltage, temperature) == pytest.approx(expected, rel=1e-6)
+        assert tunnel_current(profile_of(voltage), voltage, temperature) == pytest.approx(expected, rel=1e-6, abs=0.0)
 
 
 def test_rectangle_is_exact_but_for_the_known_prefactor() -> None:

@@ -114,7 +114,7 @@ def test_json_prints_the_record_alone(
     assert code == 0
     record = json.loads(capsys.readouterr().out)
     assert record["kind"] == "ohm"
-    assert record["provenance"]["settings"]["offset"] == pytest.approx(1e-12)
+    assert record["provenance"]["settings"]["offset"] == pytest.approx(1e-12, rel=1e-9, abs=0.0)
 
 
 @pytest.mark.parametrize(

@@ -24,13 +24,14 @@ def _changed(card: DeviceCard, name: str, **fields: object) -> DeviceCard:
 @given(st.floats(0.0, 1.0), st.floats(0.02, 1.5))
 def test_current_is_conductance_times_effective_voltage(s: float, v: float) -> None:
     on, off, v0 = 20e-9, 0.4e-9, 0.4
-    assert float(read_current(v, s, on, off, v0)) == pytest.approx((s * on + (1 - s) * off) * v0 * np.sinh(v / v0))
-    assert float(conductance(s, on, off)) == pytest.approx(off + s * (on - off))
+    expected = (s * on + (1 - s) * off) * v0 * np.sinh(v / v0)
+    assert float(read_current(v, s, on, off, v0)) == pytest.approx(expected, rel=1e-12, abs=0.0)
+    assert float(conductance(s, on, off)) == pytest.approx(off + s * (on - off), rel=1e-12, abs=0.0)
     assert float(effective_voltage(-v, v0)) == -float(effective_voltage(v, v0))
 
 
 def test_small_signals_see_an_ohmic_cell() -> None:
-    assert float(effective_voltage(1e-5, 0.4)) == pytest.approx(1e-5, rel=1e-9)
+    assert float(effective_voltage(1e-5, 0.4)) == pytest.approx(1e-5, rel=1e-9, abs=0.0)
     ratio = float(effective_voltage(1.0, 0.4) / effective_voltage(0.5, 0.4))
     assert ratio == pytest.approx(2 * np.cosh(1.0 / 0.8))  # the usual nonlinearity figure
 
@@ -66,7 +67,7 @@ def test_the_bias_shift_measures_the_depth(card: DeviceCard) -> None:
     thermal = BOLTZMANN_EV * 300.0
     low, high = (np.log(np.divide(*traps.rates(v, 300.0))) for v in (0.5, 0.9))
     np.testing.assert_allclose(thermal * (high - low) / 0.4, traps.relative_depth, rtol=1e-9)
-    assert stack_thickness(card) == pytest.approx(10e-9 + 1e-9 * 30 / 3.9)
+    assert stack_thickness(card) == pytest.approx(10e-9 + 1e-9 * 30 / 3.9, rel=1e-12, abs=0.0)
 
 
 @pytest.mark.parametrize("scale", [0.25, 1.0, 4.0])

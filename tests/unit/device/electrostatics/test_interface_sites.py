@@ -40,7 +40,7 @@ def test_sites_of_a_card(raw_card: Callable[[], dict[str, Any]]) -> None:
     time["spread"] = {"kind": "trap", "distribution": "loguniform", "low": 1e-7, "high": 1e3}
     spread = interface_charge_of(DeviceCard.model_validate(data))
     assert spread.bins == 30
-    assert spread.time_constants[0] == pytest.approx(1e-7 * 10 ** (1 / 6))
+    assert spread.time_constants[0] == pytest.approx(1e-7 * 10 ** (1 / 6), rel=1e-9, abs=0.0)
 
 
 @given(st.floats(0.0, 1.0), st.floats(-9.0, 3.0), st.floats(0.0, 9.0), st.integers(1, 40), st.floats(0.0, 1e6))

@@ -27,7 +27,7 @@ def test_bands_end_at_the_electrodes(
     top, bottom = screening_shifts(replace(stack, built_in_voltage=0.3), voltage, polarization, charge)
     assert profile.upper[0] == pytest.approx(2.0 - voltage + top, abs=1e-9)
     assert profile.lower[-1] == pytest.approx((2.9 if layer > 0.0 else 1.7) + bottom, abs=1e-8)
-    assert profile.thickness.sum() == pytest.approx(5e-9 + layer + dead)
+    assert profile.thickness.sum() == pytest.approx(5e-9 + layer + dead, rel=1e-12, abs=0.0)
     assert profile.thickness[profile.ferroelectric] == 5e-9
 
 
@@ -93,7 +93,7 @@ def test_thick_barriers_do_not_overflow() -> None:
 def test_hops_and_arrhenius() -> None:
     """Ohmic at small fields; exp(q a E / 2 kT) at large ones; the activation energy is read back."""
     assert hopping(2e3, 300.0, 0.28, 1e-9, 1.0) == pytest.approx(
-        2.0 * float(hopping(1e3, 300.0, 0.28, 1e-9, 1.0)), rel=1e-4
+        2.0 * float(hopping(1e3, 300.0, 0.28, 1e-9, 1.0)), rel=1e-4, abs=0.0
     )
     assert hopping(-1e8, 300.0, 0.28, 1e-9, 1.0) == -hopping(1e8, 300.0, 0.28, 1e-9, 1.0)
     rise = float(np.log(hopping(3e8, 300.0, 0.28, 1e-9, 1.0) / hopping(2e8, 300.0, 0.28, 1e-9, 1.0)))
