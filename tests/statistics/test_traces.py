@@ -13,13 +13,8 @@ from scipy import stats
 
 from ferrogen.core.errors import ArgumentError
 from ferrogen.core.streams import Purpose, Streams
-from ferrogen.device.noise.rtn.closed_form import (
-    log_uniform_spectrum,
-    log_uniform_window_variance,
-    lorentzian,
-    occupancy,
-    sampled_lorentzian,
-)
+from ferrogen.device.noise.ensemble import log_uniform_window_variance
+from ferrogen.device.noise.rtn.closed_form import log_uniform_spectrum, lorentzian, occupancy, sampled_lorentzian
 from ferrogen.device.noise.rtn.traces import occupancy_traces
 from ferrogen.device.noise.rtn.windows import window_sums
 

@@ -9,11 +9,9 @@ from numpy.typing import NDArray
 
 from ferrogen.core.errors import argument_error
 from ferrogen.device.card import DeviceCard
+from ferrogen.device.noise.amplitude import blocked_shares
 from ferrogen.device.noise.traps import TrapPopulation, draw_parameter, draw_traps
 from ferrogen.device.transport.compact import conductance
-
-MOST_BLOCKED = 0.95
-"""Largest share of a cell's current that all its traps together can block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +51,16 @@ class CellPopulation:
         Args:
             switched_fraction: state of the cells, shape ``(rows, columns)``.
             off_factor: relative step in the off state over that in the on state.
-            limit: largest relative step of one trap. All traps of a cell together block at most
-                :data:`MOST_BLOCKED` of it; where they would block more, their steps shrink in proportion.
+            limit: largest relative step of one trap; for all of a cell's together see
+                :func:`ferrogen.device.noise.amplitude.blocked_shares`.
+
+        Raises:
+            ArgumentError: a switched fraction outside 0 to 1.
         """
         cell = self.traps.cell
         s = switched_fraction.T.ravel()[cell]
-        blocked = np.minimum(-self.traps.amplitude * (1.0 + (off_factor - 1.0) * (1.0 - s)), limit)
-        together = np.bincount(cell, weights=blocked, minlength=self.rows * self.columns)
-        shrink = np.minimum(1.0, MOST_BLOCKED / np.maximum(together, MOST_BLOCKED))
-        return np.asarray(-blocked * shrink[cell] * self.conductance(switched_fraction).T.ravel()[cell])
+        shares = blocked_shares(self.traps.amplitude, cell, self.rows * self.columns, s, off_factor, limit)
+        return np.asarray(-shares * self.conductance(switched_fraction).T.ravel()[cell])
 
     def per_cell(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Sum one value a trap into one value a cell, shape ``(rows, columns)``."""

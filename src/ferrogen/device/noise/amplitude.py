@@ -18,10 +18,13 @@ from ferrogen.core.constants import ELECTRON_MASS, ELEMENTARY_CHARGE, PLANCK, VA
 from ferrogen.core.errors import ArgumentError, CardError, argument_error, check_number
 from ferrogen.device.card import DeviceCard
 from ferrogen.device.noise.spec import NoiseSpec
+from ferrogen.device.noise.traps import REFERENCE_AREA
 
 Array = NDArray[np.float64]
 
-_REFERENCE_AREA = 1e-14  # m^2, to which the amplitude of a card refers
+MOST_BLOCKED = 0.95
+"""Largest share of a cell's current that all its traps together can block."""
+
 _RADII, _DEPTHS = 120, 64  # nodes of the integrals over the barrier: 1e-4 of the area
 _MODES = 400  # of the potential between the plates
 
@@ -189,7 +192,7 @@ def scaled_amplitude_moment(card: DeviceCard, factor: float, order: int) -> floa
         return 0.0
     spread, limit = card.trap_amplitude.spread, card.trap_amplitude_limit.value
     width = (spread.value or 0.0) if spread else 0.0
-    median = card.trap_amplitude.value * _REFERENCE_AREA / card.cell_area.value
+    median = card.trap_amplitude.value * REFERENCE_AREA / card.cell_area.value
     # an amplitude clipped at `limit`, then scaled: with a factor below 1 the second clip never acts
     return factor**order * clipped_moment(median, width, limit / max(factor, 1.0), order)
 
@@ -211,3 +214,33 @@ def state_amplitude(amplitude: ArrayLike, switched_fraction: ArrayLike, off_fact
         raise ArgumentError(f"Argument `switched_fraction` must lie between 0 and 1, but it is {np.ravel(s)[:3]}.")
     size = np.abs(np.asarray(amplitude, dtype=np.float64))
     return np.asarray(np.minimum(size * (1.0 + (off_factor - 1.0) * (1.0 - s)), limit))
+
+
+def blocked_shares(
+    amplitude: Array,
+    cell: NDArray[np.int64],
+    cells: int,
+    switched_fraction: ArrayLike,
+    off_factor: float,
+    limit: float,
+) -> Array:
+    """Return the share of its cell's current that each trap of many cells blocks when occupied, shape ``(traps,)``.
+
+    All traps of a cell together block at most :data:`MOST_BLOCKED` of it; where they would block more, their steps
+    shrink in proportion.
+
+    Args:
+        amplitude: size of each trap's relative step in the on state [1], shape ``(traps,)``.
+        cell: index of the cell each trap sits in, same shape.
+        cells: number of cells.
+        switched_fraction: of each trap's cell, 0 (off) to 1 (on), same shape or one number.
+        off_factor: relative step in the off state over that in the on state [1].
+        limit: largest relative step of one trap [1].
+
+    Raises:
+        ArgumentError: a switched fraction outside 0 to 1.
+    """
+    blocked = state_amplitude(amplitude, switched_fraction, off_factor, limit)
+    together = np.bincount(cell, weights=blocked, minlength=cells)
+    shrink = np.minimum(1.0, MOST_BLOCKED / np.maximum(together, MOST_BLOCKED))
+    return np.asarray(blocked * shrink[cell])

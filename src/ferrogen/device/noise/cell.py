@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ferrogen.core.errors import argument_error
 from ferrogen.device.card import DeviceCard
-from ferrogen.device.noise.amplitude import state_amplitude
+from ferrogen.device.noise.amplitude import blocked_shares
 from ferrogen.device.noise.rtn.closed_form import occupancy
 from ferrogen.device.noise.spec import NoiseSpec
 from ferrogen.device.noise.traps import TrapPopulation
@@ -85,7 +85,8 @@ def cell_point(
         raise argument_error("cell", f"be a cell from 0 to {traps.starts.shape[0] - 2}", cell)
     own = slice(int(traps.starts[cell]), int(traps.starts[cell + 1]))
     factor, limit = card.off_state_amplitude_factor.value, card.trap_amplitude_limit.value
-    sizes = state_amplitude(traps.amplitude[own], switched_fraction, factor, limit)
+    alone = np.zeros(own.stop - own.start, dtype=np.int64)
+    sizes = blocked_shares(traps.amplitude[own], alone, 1, switched_fraction, factor, limit)
     on, off = card.on_conductance.value, card.off_conductance.value
     current = float(read_current(voltage, switched_fraction, on, off, card.characteristic_voltage.value))
     capture, emission = traps.rates(voltage, temperature)

@@ -4,7 +4,9 @@ A trap's time constant at the level crossing is log-uniform; off the crossing it
 level, depth, relaxation energy and temperature, but not on the time constant itself. So for given level, depth and
 relaxation energy the time constants are still log-uniform, and the spectrum and the window variance are closed forms
 (McWhorter 1957; here :func:`log_uniform_density`, :func:`log_uniform_window_variance`); only the rest is integrated,
-by Gauss' rules. All is relative to the current with empty traps, squared, and for the fully switched-on state.
+by Gauss' rules. All is relative to the current with empty traps, squared, and for the fully switched-on state; that
+traps cannot together block more than there is (:func:`ferrogen.device.noise.amplitude.blocked_shares`) is left out, as
+it couples them.
 """
 
 from __future__ import annotations
@@ -20,14 +22,12 @@ from ferrogen.device.card import DeviceCard
 from ferrogen.device.noise.amplitude import amplitude_moment
 from ferrogen.device.noise.multiphonon import check_temperature, equal_curvature_rates
 from ferrogen.device.noise.rtn.closed_form import averaging_factor, log_uniform_spectrum, window_variance
-from ferrogen.device.noise.traps import REFERENCE_TEMPERATURE, TrapPopulation, stack_thickness
+from ferrogen.device.noise.traps import REFERENCE_AREA, REFERENCE_TEMPERATURE, TrapPopulation, stack_thickness
 from ferrogen.device.parameter import Parameter
 
 Array = NDArray[np.float64]
 
 _NODES = 32  # of each integral over level and depth: 1e-6 of the result for the shipped cards
-_EULER_GAMMA = 0.5772156649015329
-_REFERENCE_AREA = 1e-14  # m^2, to which the number of traps of a card refers
 
 
 def log_uniform_density(frequency: ArrayLike, shortest: ArrayLike, longest: ArrayLike) -> Array:
@@ -71,7 +71,7 @@ def _integrated_factor(u: Array) -> Array:
     safe = np.where(small, 1.0, u)
     exact = 2.0 / safe - 1.0 / safe**2 + 2.0 * expn(3, safe) / safe**2
     low = np.where(small, u, 1e-2)
-    series = -np.log(low) + 1.5 - _EULER_GAMMA + low / 3.0 - low**2 / 24.0 + low**3 / 180.0 - low**4 / 1440.0
+    series = -np.log(low) + 1.5 - np.euler_gamma + low / 3.0 - low**2 / 24.0 + low**3 / 180.0 - low**4 / 1440.0
     return np.asarray(np.where(small, series, exact))
 
 
@@ -212,7 +212,7 @@ def trap_average(card: DeviceCard, voltage: float, temperature: float) -> TrapAv
     )
     rate = capture + emission  # of a trap whose time constant at the crossing is 1 s
     weight = level_weight[:, None, None] * depth_weight[:, None] * energy_weight
-    number = card.traps_per_cell.value * card.cell_area.value / _REFERENCE_AREA
+    number = card.traps_per_cell.value * card.cell_area.value / REFERENCE_AREA
     strength = number * amplitude_moment(card, 2) * weight * (capture / rate) * (emission / rate)
     spread, time = card.trap_time_constant.spread, card.trap_time_constant.value
     low = spread.low if spread and spread.low is not None else time

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ferrogen.core.errors import ArgumentError, argument_error, check_number
 from ferrogen.device.card import DeviceCard
-from ferrogen.device.noise.amplitude import amplitude_moment, scaled_amplitude_moment, state_amplitude
+from ferrogen.device.noise.amplitude import amplitude_moment, blocked_shares, scaled_amplitude_moment
 from ferrogen.device.noise.ensemble import expected_window_variance
 from ferrogen.device.noise.rtn.closed_form import window_variance
 from ferrogen.device.noise.traps import TrapPopulation
@@ -167,7 +167,7 @@ def safe_share(
     factor, limit = card.off_state_amplitude_factor.value, card.trap_amplitude_limit.value
     shares = np.empty(s.shape[0])
     for k in range(s.shape[0]):
-        square = state_amplitude(traps.amplitude, s[k], factor, limit) ** 2 * unit
+        square = blocked_shares(traps.amplitude, traps.cell, cells, s[k], factor, limit) ** 2 * unit
         variance = np.bincount(traps.cell, weights=square, minlength=cells)
         shares[k] = np.mean(np.sqrt(variance) * level[k] < share * spacing[k])
     return shares

@@ -1,9 +1,14 @@
 """Traps of a junction: how many, where, how fast, and how the read voltage moves them.
 
-A trap at relative depth x exchanges electrons with the top electrode. The read voltage pulls its level down,
-dE(V) = E_T - q V x, and with it the occupancy: capture/emission = exp(-dE / kT) (detailed balance). The rates are
-those of a strongly coupled multiphonon transition (Grasser 2012, doi:10.1016/j.microrel.2011.09.002) with relaxation
-energy S:
+A trap at relative depth x exchanges electrons with the electrode from which x counts. The read voltage pulls its level
+down, dE(V) = E_T - q V x, and with it the occupancy: capture/emission = exp(-dE / kT) (detailed balance). So a voltage
+counts positive here where it makes that electrode the negative one, the source of the electrons: top against bottom, as
+:mod:`ferrogen.device.electrostatics.stack` counts, it is V for traps near the bottom electrode and -V for traps near
+the top one (the level follows the bands: tests/unit/device/noise/test_noise_rates.py). Arrays read traps at positive
+voltages, so a card with a trap near the top electrode is read there with that electrode negative.
+
+The rates are those of a strongly coupled multiphonon transition (Grasser 2012, doi:10.1016/j.microrel.2011.09.002) with
+relaxation energy S:
 
     capture  = k exp(-(S + dE)^2 / (4 S k_B T)),      emission = k exp(-(S - dE)^2 / (4 S k_B T)).
 
@@ -29,7 +34,8 @@ from ferrogen.device.parameter import Parameter
 REFERENCE_TEMPERATURE = 300.0
 """Temperature [K] at which a card states its time constants."""
 
-_REFERENCE_AREA = 1e-14  # m^2, to which trap number and amplitude of a card refer
+REFERENCE_AREA = 1e-14
+"""Area [m^2] to which the number and the amplitude of a card's traps refer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +45,7 @@ class TrapPopulation:
     Attributes:
         cell: index of the cell each trap sits in, shape ``(traps,)``.
         starts: traps of cell c are ``starts[c]:starts[c + 1]``, shape ``(cells + 1,)``.
-        level: energy above the electrode's Fermi level at zero bias [eV].
+        level: energy above the Fermi level of the electrode it exchanges with, at zero bias [eV].
         relative_depth: share of the applied voltage that drops between electrode and trap.
         relaxation_energy: [eV].
         attempt_rate: k of the formulas above [1/s].
@@ -60,7 +66,10 @@ class TrapPopulation:
         return int(self.cell.shape[0])
 
     def rates(self, voltage: float, temperature: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return (capture rate, emission rate) [1/s] at a read voltage [V] and temperature [K]."""
+        """Return (capture rate, emission rate) [1/s] at a read voltage [V] and temperature [K].
+
+        The voltage counts positive where it makes the electrode that the traps exchange with the negative one.
+        """
         offset = self.level - voltage * self.relative_depth
         return equal_curvature_rates(self.attempt_rate, self.relaxation_energy, offset, temperature)
 
@@ -93,7 +102,7 @@ def draw_parameter(card: DeviceCard, name: str, size: int, generator: np.random.
 def stack_thickness(card: DeviceCard) -> float:
     """Return the stack's thickness in metres of ferroelectric: t_F + eps_F (sum of t / eps of all other layers).
 
-    A trap x from the top electrode then sees the share x / thickness of the voltage; what drops in that electrode's own
+    A trap x from an electrode then sees the share x / thickness of the voltage; what drops in that electrode's own
     screening length is left out (none in most cards, 7 % of the voltage in ``hzo-3nm-direct``).
     """
     return stack_of(card).equivalent_thickness
@@ -104,7 +113,7 @@ def draw_traps(card: DeviceCard, cells: int, generator: np.random.Generator) -> 
 
     The number is Poisson with a mean proportional to the cell's area; the relative amplitude goes as one over the area.
     """
-    area = card.cell_area.value / _REFERENCE_AREA
+    area = card.cell_area.value / REFERENCE_AREA
     number = generator.poisson(card.traps_per_cell.value * area, size=cells)
     starts = np.concatenate([[0], np.cumsum(number)]).astype(np.int64)
     count = int(starts[-1])

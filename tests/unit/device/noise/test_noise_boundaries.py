@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -150,6 +151,22 @@ def test_a_cell_s_spectrum_is_its_part_of_the_population_s(noisy_card: DeviceCar
     ):
         with pytest.raises(ArgumentError, match=f"`{name}`"):
             cell_point(noisy_card, traps, cell, **{**arguments, **change})
+
+
+def test_traps_do_not_block_more_than_there_is(noisy_card: DeviceCard) -> None:
+    """Ten traps of 40 % each: a cell keeps a twentieth of its current even with all of them occupied."""
+    one = draw_traps(noisy_card, 40, np.random.default_rng(6))
+    ten = np.arange(10)
+    traps = replace(
+        one,
+        cell=np.zeros(10, dtype=np.int64),
+        starts=np.array([0, 10]),
+        amplitude=np.full(10, -0.4),
+        **{name: getattr(one, name)[ten] for name in ("level", "relative_depth", "relaxation_energy", "attempt_rate")},
+    )
+    point = cell_point(noisy_card, traps, 0, switched_fraction=1.0, voltage=1.2, temperature=300.0)
+    assert point.current + point.steps.sum() == pytest.approx(0.05 * point.current, rel=1e-9, abs=0.0)
+    assert point.mean_current > 0.0
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from scipy import stats
 
 from ferrogen.core.errors import ArgumentError, FerrogenError, ValidityError
 from ferrogen.device.card import DeviceCard, load_card
+from ferrogen.device.electrostatics.stack import Stack
 from ferrogen.device.noise.multiphonon import barriers, multiphonon_rates
 from ferrogen.device.noise.rates import (
     ShockleyReadHall,
@@ -23,6 +24,7 @@ from ferrogen.device.noise.rates import (
     thermal_velocity,
 )
 from ferrogen.device.noise.traps import REFERENCE_TEMPERATURE, draw_traps, stack_thickness
+from ferrogen.device.transport.barrier import Bands, band_profile
 
 KT = codata.k * 300.0 / codata.e
 SRH = ShockleyReadHall(1e-19, 1e-10, 0.3, 1e26, density_exponent=1.5, degeneracy=2.0)
@@ -174,6 +176,22 @@ def test_a_field_does_what_the_voltage_does(junction: DeviceCard) -> None:
         np.testing.assert_allclose(one, other, rtol=1e-10)
     with pytest.raises(ValidityError, match="`offset`"):
         rates_in_field(traps, traps.relative_depth * thickness, 1e9, 300.0)
+
+
+@pytest.mark.parametrize("voltage", [0.4, -0.7])
+def test_the_level_follows_the_bands_of_either_electrode(voltage: float) -> None:
+    """Against the band diagram: a voltage that makes the trap's electrode the negative one pulls its level down."""
+    bands = Bands(2.0, 2.0, 0.2, 2.0, 0.2)
+    film = 5e-9
+    flat, tilted = (band_profile(Stack(film, 30.0), bands, v, 0.0) for v in (0.0, voltage))
+    depth, energy = 2e-9, 1.8
+    for from_top in (True, False):
+        share = depth / film if from_top else 1.0 - depth / film
+        edge = [float(p.upper[0] + share * (p.lower[0] - p.upper[0])) for p in (flat, tilted)]
+        fermi = -voltage if from_top else 0.0  # of that electrode, above the bottom one's
+        at_rest, driven = edge[0] - energy, edge[1] - energy - fermi
+        applied = -voltage if from_top else voltage  # positive where that electrode is the negative one
+        assert driven == pytest.approx(float(offset_in_field(at_rest, depth, applied / film)), abs=1e-12)
 
 
 @settings(deadline=None)

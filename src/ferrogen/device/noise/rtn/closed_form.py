@@ -10,8 +10,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-_EULER_GAMMA = 0.5772156649015329
-
 
 def occupancy(capture_rate: ArrayLike, emission_rate: ArrayLike) -> NDArray[np.float64]:
     """Return p = a / (a + b), the stationary probability that the trap is occupied."""
@@ -94,12 +92,6 @@ def log_uniform_spectrum(frequency: ArrayLike, shortest: ArrayLike, longest: Arr
     omega = 2.0 * np.pi * np.asarray(frequency, dtype=np.float64)
     low, high = np.asarray(shortest, dtype=np.float64), np.asarray(longest, dtype=np.float64)
     return np.asarray(4.0 / np.log(high / low) * (np.arctan(omega * high) - np.arctan(omega * low)) / omega)
-
-
-def log_uniform_window_variance(duration: ArrayLike, shortest: float, longest: float) -> NDArray[np.float64]:
-    """Return the window variance per unit of summed p (1 - p) amplitude^2, for shortest << duration << longest."""
-    t = np.asarray(duration, dtype=np.float64)
-    return np.asarray((np.log(longest / t) + 1.5 - _EULER_GAMMA) / np.log(longest / shortest))
 
 
 def scheduled_moments(
