@@ -62,12 +62,19 @@ def _broken(how: str) -> Callable[[DeviceCard, int, int], Any]:
         def forgetful(state: Any, voltage: Any, duration: float, **more: Any) -> Any:
             return inner.advance(inner.initial_state(), np.abs(voltage), duration, **more)
 
+        def bold(state: Any, voltage: Any, duration: float, **more: Any) -> Any:
+            usable = np.clip(voltage, -3.0, 3.0) if np.isfinite(voltage).all() else voltage
+            return inner.advance(state, usable, duration, **more)
+
         changed: dict[str, Callable[..., Any]] = {
             "in place": {"advance": in_place},
             "coupled": {"advance": coupled},
             "deaf": {"advance": deaf},
             "forgetful": {"advance": forgetful},
-            "leaky": {"current": lambda state, voltage: inner.current(state, np.asarray(voltage) + 0.01)},
+            "leaky": {
+                "current": lambda state, voltage: inner.current(state, voltage) + 1e-3 * inner.current(state, 0.1)
+            },
+            "bold": {"advance": bold},
             "falling": {"current": lambda state, voltage: -inner.current(state, voltage)},
             "wrong shape": {"switched_fraction": lambda state: inner.switched_fraction(state)[:-1]},
         }[how]
@@ -86,6 +93,7 @@ def _broken(how: str) -> Callable[[DeviceCard, int, int], Any]:
         ("leaky", "no current flows at no voltage"),
         ("falling", "read currents rise"),
         ("wrong shape", "as many cells"),
+        ("bold", "a voltage beyond the card is refused"),
     ],
 )
 def test_a_broken_promise_is_named(how: str, says: str) -> None:

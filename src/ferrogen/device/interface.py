@@ -43,7 +43,7 @@ class JunctionModel(Protocol):
 
         Raises:
             FerrogenError: a number that is not finite, a duration that is not positive, a temperature outside the
-                card's validity.
+                card's validity, a voltage beyond its range of program voltages (if the card states one).
         """
         ...
 

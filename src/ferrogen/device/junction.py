@@ -9,6 +9,15 @@ one that belongs to the polarisation and the charge at its end,
 
 an implicit step: the right side falls with E, so the root is bracketed and found cell by cell. Without
 such layers the field does not depend on the polarisation, and one step is exact however long.
+
+Voltage, field and polarisation count positive towards the on state: domains that are up in
+:mod:`ferrogen.device.polarization` lie along a positive field and are switched on. In a stack
+(:mod:`ferrogen.device.electrostatics.stack`) a positive field points down, so that the on state's polarisation points
+to the bottom electrode. Where a card's barriers conduct better with the polarisation up (``hzo-3nm-direct``;
+:func:`ferrogen.device.transport.read_model.compact_of` says which), the junction is that stack seen from below: its
+positive voltage is the bottom electrode's, and every equation here is the same under that turn but for the sign of a
+built-in voltage or a bias of the domains, which such a card must not have, and the read current is that of a read
+against the set pulse's direction (positive at the top electrode), for which such a card states it.
 """
 
 from __future__ import annotations
@@ -27,6 +36,7 @@ from ferrogen.device.electrostatics.interface_charge import InterfaceSites, inte
 from ferrogen.device.electrostatics.stack import Stack, ferroelectric_field, stack_of
 from ferrogen.device.interface import DeviceModelFactory, JunctionModel
 from ferrogen.device.noise.traps import REFERENCE_TEMPERATURE, draw_parameter
+from ferrogen.device.parameter import Quantity
 from ferrogen.device.polarization import domains
 from ferrogen.device.polarization.ensemble import DomainEnsemble, DomainState, draw_domains
 from ferrogen.device.polarization.spec import SwitchingSpec
@@ -108,11 +118,15 @@ class Junction:
     def current(self, state: JunctionState, voltage: ArrayLike) -> Array:
         """Return the read current [A] with all traps empty, by the compact read model; shape ``(cells,)``.
 
+        It is the current at the temperature at which the card states its conductances, 300 K; for another one,
+        :func:`ferrogen.device.transport.read_model.compact_of` derives them from the card's barriers.
+
         Raises:
             ArgumentError: voltages [V] that are not finite, or not one or one a cell.
+            ValidityError: a voltage beyond the card's range of read voltages.
         """
         return read_current(
-            self._voltages(voltage),
+            self._voltages(voltage, "read_voltage"),
             self.switched_fraction(state),
             self.on_conductance,
             self.off_conductance,
@@ -143,13 +157,13 @@ class Junction:
 
         Raises:
             ArgumentError: a number that is not finite, a duration that is not positive, a shape that does not fit.
-            ValidityError: the temperature lies outside the card's validity.
+            ValidityError: the temperature lies outside the card's validity, or a voltage beyond it.
         """
         check_number("duration", duration, "s")
         self.card.check("temperature", temperature, "temperature")
         if not is_whole(steps_per_decade, 1, 1000):
             raise argument_error("steps_per_decade", "be a whole number from 1 to 1000", steps_per_decade)
-        volts = self._voltages(voltage)
+        volts = self._voltages(voltage, "program_voltage")
         for step in self._steps(duration, steps_per_decade):
             state = self._implicit_step(state, volts, step, temperature)
         return state
@@ -192,13 +206,18 @@ class Junction:
     def _field(self, voltage: Array, polarization: Array, charge: Array) -> Array:
         return ferroelectric_field(self.stack, voltage, polarization, charge.sum(axis=1))
 
-    def _voltages(self, voltage: ArrayLike) -> Array:
+    def _voltages(self, voltage: ArrayLike, quantity: Quantity | None = None) -> Array:
+        """Return one voltage a cell, none of them beyond the card's range (its lower end is no limit: cells rest)."""
         volts = np.asarray(voltage, dtype=np.float64)
         if volts.shape not in ((), (self.cells,)) or not np.isfinite(volts).all():
             raise argument_error(
                 "voltage", f"be one finite number in V, or one for each of {self.cells} cells",
                 f"of shape {volts.shape}" if np.isfinite(volts).all() else "not finite",
             )  # fmt: skip
+        if quantity is not None and getattr(self.card.validity, quantity) is not None:
+            largest = float(np.abs(volts).max(initial=0.0))
+            if largest > self.card.range_of(quantity)[1]:
+                self.card.check(quantity, largest, "voltage")
         return np.array(np.broadcast_to(volts, (self.cells,)))
 
 
@@ -227,14 +246,18 @@ def draw_cells(
     switching = card.require(SwitchingSpec)
     area = min(card.cell_area.value, most_domains * switching.domain_area.value)
     ensemble = draw_domains(switching, area, cells, streams.generator(Purpose.DOMAINS))
-    spread = streams.generator(Purpose.POPULATION)
+    # A stream each: the first cells of many are those of a few.
+    on, off = (
+        draw_parameter(card, name, cells, streams.generator(Purpose.POPULATION, k))
+        for k, name in enumerate(("on_conductance", "off_conductance"))
+    )
     return Junction(
         card=card,
         ensemble=ensemble,
         stack=stack_of(card),
         sites=None if card.interface is None else interface_charge_of(card),
-        on_conductance=draw_parameter(card, "on_conductance", cells, spread),
-        off_conductance=draw_parameter(card, "off_conductance", cells, spread),
+        on_conductance=on,
+        off_conductance=off,
         key=streams.key(Purpose.SWITCHING) if random_flips else None,
     )
 

@@ -170,6 +170,9 @@ class _Trial:
             ),
             "voltages of another number of cells": lambda: self.model.advance(state, np.zeros(_CELLS + 1), self.width),
         }
+        if self.card.validity.program_voltage is not None:
+            beyond = 10.0 * self.card.validity.program_voltage[1]
+            cases["a voltage beyond the card"] = lambda: self.model.advance(state, beyond, self.width)
         for what, call in cases.items():
             try:
                 call()

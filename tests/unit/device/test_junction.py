@@ -120,6 +120,27 @@ def test_any_number_gives_a_state_or_a_typed_error(voltage: float, duration: flo
     assert np.isfinite(junction.polarization(after)).all()
 
 
+def test_the_first_cells_of_many_are_those_of_a_few() -> None:
+    few, many = (draw_cells(load_card("hzo-mfis-nor"), cells, 7) for cells in (3, 9))
+    for name in ("on_conductance", "off_conductance"):
+        np.testing.assert_array_equal(getattr(few, name), getattr(many, name)[:3])
+    states = [model.advance(model.initial_state(), 3.0, 1e-6) for model in (few, many)]
+    np.testing.assert_array_equal(few.polarization(states[0]), many.polarization(states[1])[:3])
+    assert np.ptp(few.off_conductance) > 0.0
+
+
+def test_voltages_beyond_the_card_are_refused() -> None:
+    junction = draw_cells(load_card("hzo-mfis-nor"), 2, 1)
+    state = junction.initial_state()
+    for voltage in (6.1, [0.0, -6.1], 1e300):
+        with pytest.raises(ValidityError, match="`voltage` must lie between 0 V and 6 V"):
+            junction.advance(state, voltage, 1e-6)
+    for voltage in (1e3, [0.1, -2.0]):
+        with pytest.raises(ValidityError, match="`voltage` must lie between"):
+            junction.current(state, voltage)
+    assert np.isfinite(junction.current(junction.advance(state, [0.0, -6.0], 1e-6), 0.0)).all()
+
+
 def test_refusals(card: DeviceCard) -> None:
     junction = draw_cells(load_card("hzo-mfis-nor"), 3, 1)
     state = junction.initial_state()

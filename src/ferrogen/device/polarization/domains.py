@@ -1,5 +1,8 @@
 """The domain ensemble: independent two-state domains that switch after a nucleation-limited waiting time.
 
+A domain is up if its polarisation lies along a positive field: on, in a junction, and in a stack, where a positive
+field points from the top electrode to the bottom one, towards the bottom.
+
 Domain i has an activation field E_a and a local bias E_b. In a field E it switches towards the sign of its local field
 E - E_b (device equations 1.6 and 1.9; Alessandri 2019, doi:10.1109/TED.2019.2922268; Merz 1954,
 doi:10.1103/PhysRev.95.690) with the time constant

@@ -115,7 +115,8 @@ class DomainState:
     """What the domains of an ensemble remember; Markov domains keep only ``up``.
 
     Attributes:
-        up: probability to be up, or 0 and 1 for domains that flip at random; shape ``(cells, domains)``.
+        up: probability to be up, i.e. polarised along a positive field, or 0 and 1 for domains that flip at random;
+            shape ``(cells, domains)``.
         history: time driven in the present direction over the switching time, shape ``(cells, domains)``.
         direction: sign of the last local field that was not zero (0: none yet), shape ``(cells, domains)``.
     """
