@@ -102,4 +102,6 @@ def calibrate(
     }
     dropped = sum(table.dropped for table in tables)
     lost = (f"{dropped} rows with missing values were dropped.",) if dropped else ()
-    return replace(result, provenance=provenance, warnings=(*result.warnings, *lost))
+    said_already = result.fragment.not_identified
+    warnings = (line for line in dict.fromkeys(result.warnings) if line not in said_already)
+    return replace(result, provenance=provenance, warnings=(*warnings, *lost))

@@ -149,8 +149,26 @@ def place(wanted: Sequence[Wanted], chosen: Mapping[str, Choice], header: Sequen
     if unknown:
         known = ", ".join(f"{item.name} [{' or '.join(item.units)}]" for item in wanted)
         raise argument_error("column", f"choose among the quantities {known}", repr(unknown[0]))
-    placed = [_place_one(item, chosen.get(item.name), header, width) for item in wanted]
+    placed, without_unit = [], []
+    for item in wanted:
+        try:
+            placed.append(_place_one(item, chosen.get(item.name), header, width))
+        except _NoUnitError as error:
+            without_unit.append((item, error.column))
+    if without_unit:  # all of them at once: else every call names one more
+        said = " ".join(f'--column "{item.name} = {name} [{item.units[0]}]"' for item, name in without_unit)
+        names = ", ".join(f"'{name}'" for _, name in without_unit)
+        which = f"unit of column {names} is" if len(without_unit) == 1 else f"units of columns {names} are"
+        raise DataFileError(f"the {which} nowhere stated. Say it: {said} (with the unit of the data in the brackets).")
     return [item for item in placed if item is not None]
+
+
+class _NoUnitError(DataFileError):
+    """A column was found, but not its unit."""
+
+    def __init__(self, column: str) -> None:
+        super().__init__(f"the unit of column '{column}' is nowhere stated.")
+        self.column = column
 
 
 def _place_one(wanted: Wanted, choice: Choice | None, header: Sequence[str], width: int) -> Placed | None:
@@ -172,10 +190,7 @@ def _place_one(wanted: Wanted, choice: Choice | None, header: Sequence[str], wid
     unit = units.pop()
     name = header[positions[0]] if header else f"#{positions[0] + 1}"
     if not unit and wanted.units[0] != "1":
-        raise DataFileError(
-            f"the unit of column '{name}' is nowhere stated. Say it:"
-            f' "{wanted.name} = {name} [{wanted.units[0]}]" (with its own unit in the brackets).'
-        )
+        raise _NoUnitError(name)
     try:
         return Placed(wanted.name, positions, *convert(unit, wanted), wanted.several)
     except ArgumentError:

@@ -50,7 +50,8 @@ class Setting:
             return str(text)
         value = parse_quantity(text, self.unit, name)
         if not self.low <= value <= self.high:
-            raise argument_error(name, f"lie between {self.low:g} and {self.high:g} {self.unit}", f"{value:g}")
+            unit = "" if self.unit == "1" else f" {self.unit}"
+            raise argument_error(name, f"lie between {self.low:g} and {self.high:g}{unit}", f"{value:g}{unit}")
         return value
 
 

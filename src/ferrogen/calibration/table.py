@@ -280,31 +280,37 @@ def open_table(
         header = _joined(header)
     while first_is_header and len(header) > 1 and not header[-1] and all(len(row) < len(header) for row in rows[1:]):
         header = header[:-1]
-    if first_is_header and len(rows) < 2:
+    first_row = 1 if first_is_header else 0
+    if len(rows) > 1 and _are_units(rows[1], header, form):
+        units = (cell.strip().strip("()[]-") for cell in rows[1])
+        header = tuple(f"{name} [{unit}]" if unit else name for name, unit in zip(header, units, strict=True))
+        first_row = 2
+    if len(rows) <= first_row:
         raise DataFileError(f"'{path}' has a header, but no row of numbers.")
     width = len(header) or len(top)
     try:
         placed = place(wanted, {} if chosen is None else chosen, header, width)
     except DataFileError as error:
         raise DataFileError(f"'{path}': {error}") from None
-    return Table(path, tuple(placed), header, width, form, lines[1][0] if first_is_header else lines[0][0])
+    return Table(path, tuple(placed), header, width, form, lines[first_row][0])
 
 
 def _opened(path: Path, encoding: str) -> TextIO:
     try:
-        if path.exists() and not path.is_file():
-            raise DataFileError(f"'{path}' is not a file. Give the path of a table.")
-        with path.open("rb") as raw:
-            mark = raw.read(4)
-        if mark[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            encoding = "utf-16"
-        elif mark[:3] == b"\xef\xbb\xbf":
-            encoding = "utf-8-sig"
-        return path.open(encoding=encoding, newline=None)
+        foreign = path.exists() and not path.is_file()
+        if not foreign:
+            with path.open("rb") as raw:
+                mark = raw.read(4)
+            if mark[:2] in (b"\xff\xfe", b"\xfe\xff"):
+                encoding = "utf-16"
+            elif mark[:3] == b"\xef\xbb\xbf":
+                encoding = "utf-8-sig"
+            return path.open(encoding=encoding, newline=None)
     except FileNotFoundError:
         raise DataFileError(f"'{path}' does not exist. Check the path.") from None
     except (OSError, ValueError) as error:  # a path with a null byte is a ValueError
         raise DataFileError(f"'{path}' cannot be read: {getattr(error, 'strerror', None) or error}.") from None
+    raise DataFileError(f"'{path}' is not a file. Give the path of a table.")
 
 
 def _line(file: TextIO, path: Path, number: int) -> str:
@@ -358,6 +364,13 @@ def _numeric(text: str, form: TableFormat) -> bool:
     except ValueError:
         return text.lower() in _MISSING
     return "_" not in text
+
+
+def _are_units(cells: Sequence[str], header: Sequence[str], form: TableFormat) -> bool:
+    """Whether the row below a header states the units of its columns, as plotting programs write it."""
+    stated = [cell.strip(" ([") for cell in cells if cell.strip() not in ("", "-")]
+    letters = all((cell[:1].isalpha() or cell[:1] in "°%") and not _numeric(cell, form) for cell in stated)
+    return len(cells) == len(header) and bool(stated) and letters
 
 
 def _with_delimiter(lines: Sequence[str], form: TableFormat) -> TableFormat:

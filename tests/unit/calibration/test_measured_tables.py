@@ -244,3 +244,32 @@ def test_random_bytes_give_numbers_or_one_error(tmp_path: Path, raw: bytes | str
     assert "\n" not in message
     assert np.isfinite(found).all()
     assert found.size
+
+
+def test_a_second_line_of_units_belongs_to_the_header(tmp_path: Path) -> None:
+    path = tmp_path / "plotted.txt"
+    path.write_text("t\tU\tstep\n(ns)\tmV\t-\n10\t500\t1\n20\t700\t2\n")
+    wanted = [Wanted("time", ("s",), ("t",)), Wanted("voltage", ("V",), ("U",)), Wanted("step", ("1",))]
+    table = open_table(path, wanted)
+    found = table.read()
+    np.testing.assert_allclose(found["time"], [10e-9, 20e-9], rtol=1e-12)
+    np.testing.assert_allclose(found["voltage"], [0.5, 0.7], rtol=1e-12)
+    np.testing.assert_allclose(found["step"], [1.0, 2.0], rtol=0.0)
+    path.write_text("t [s],U [V],step\nnan,nan,nan\n1,2,3\n")
+    with pytest.raises(DataFileError, match="line 2, column 't"):
+        open_table(path, wanted).read()
+    path.write_text("t\tU\tstep\n(ns)\tmV\t-\n")
+    with pytest.raises(DataFileError, match="no row of numbers"):
+        open_table(path, wanted)
+
+
+def test_all_units_that_are_missing_are_asked_for_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "bare.csv"
+    path.write_text("t,V\n1,2\n")
+    with pytest.raises(DataFileError, match=r"columns 't', 'V' are nowhere.*time = t \[s\].*voltage = V \[V\]"):
+        open_table(path, [Wanted("time", ("s",), ("t",)), Wanted("voltage", ("V",), ("V",))])
+
+
+def test_a_folder_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(DataFileError, match=r"^'[^']*' is not a file\. Give the path of a table\.$"):
+        open_table(tmp_path, [Wanted("time", ("s",))])
