@@ -83,7 +83,9 @@ def _prepare(subject: Subject, model: Any, names: Any) -> Any:
         up, down, long = pulses.set_voltage.value, -pulses.reset_voltage.value, pulses.last_pulse_width.value
         width = pulses.pulse_width.value
     else:
-        up = 2.0 * subject.card.require(SwitchingSpec).activation_field.value * subject.thickness
+        up = min(
+            2.0 * subject.card.require(SwitchingSpec).activation_field.value * subject.thickness, subject.strongest
+        )
         down, long, width = -up, _SET_TIME, 1e-2 * _SET_TIME
     state = model.initial_state()
     for voltage in (up, down):

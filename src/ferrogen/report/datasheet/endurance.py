@@ -68,7 +68,7 @@ def _make(subject: Subject) -> Content:
         ),
         Plot(
             "loops", "Loops of an aged film",
-            f"Triangular wave of {film_amplitude(subject):g} V, 1 kHz, second cycle, the field being the voltage over the"
+            f"Triangular wave of {film_amplitude(subject):g} V, 1 kHz, second cycle, field being the voltage over the"
             " ferroelectric's thickness; pristine films are pinched by a local bias of either sign, which cycling"
             " removes.",
             Axis("Voltage", "V"), Axis("Polarisation", "C/m^2"),

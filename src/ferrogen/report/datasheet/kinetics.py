@@ -10,7 +10,7 @@ import numpy as np
 from ferrogen.device.polarization.spec import SwitchingSpec
 from ferrogen.device.programming.spec import ProgrammingSpec
 from ferrogen.report.datasheet.measured import Measured
-from ferrogen.report.datasheet.page import Array, Axis, Content, Curve, Mark, Page, Plot, curve, quantity
+from ferrogen.report.datasheet.page import Array, Axis, Content, Curve, Page, Plot, curve, quantity
 from ferrogen.report.datasheet.subject import Subject
 
 _SHORTEST, _LONGEST = 1e-8, 1.0
@@ -28,7 +28,8 @@ def _largest(subject: Subject) -> float:
     pulses = subject.card.programming
     if isinstance(pulses, ProgrammingSpec):
         return pulses.set_voltage.value
-    return 2.0 * subject.card.require(SwitchingSpec).activation_field.value * subject.thickness
+    enough = 2.0 * subject.card.require(SwitchingSpec).activation_field.value * subject.thickness
+    return min(enough, subject.strongest)
 
 
 def switched(subject: Subject, amplitudes: Sequence[float], widths: Array, temperature: float) -> Array:
@@ -86,8 +87,7 @@ def _make(subject: Subject) -> Content:
                 shown=data.name if data else "",
             )
         )
-    merz = np.linspace(0.3 * most, 1.2 * most, _MERZ_AMPLITUDES)
-    allowed = subject.card.validity.program_voltage
+    merz = np.linspace(0.3 * most, min(1.2 * most, subject.strongest), _MERZ_AMPLITUDES)
     temperatures = subject.temperatures()
     halves = {t: half_times(widths, switched(subject, merz.tolist(), widths, t)) for t in temperatures}
     short = _width(subject)
@@ -107,7 +107,6 @@ def _make(subject: Subject) -> Content:
             " lies beyond the widths of panel a. Temperature enters through the barrier over kT alone.",
             volt_axis, Axis("Pulse width", "s", logarithmic=True),
             [curve(f"{t:g} K", merz, values) for t, values in halves.items()], ordered=True,
-            marks=() if allowed is None else (Mark(allowed[1], "end of the card's validity"),),
         ),
         Plot(
             "amplitude", f"Switched share of {_spell(short)} pulses",

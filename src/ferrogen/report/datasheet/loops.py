@@ -28,8 +28,7 @@ def amplitude(subject: Subject) -> float:
     pulses = subject.card.programming
     volts = _REACH * subject.card.require(SwitchingSpec).activation_field.value * subject.thickness
     volts = volts if pulses is None else pulses.set_voltage.value
-    allowed = subject.card.validity.program_voltage
-    return float(f"{volts if allowed is None else min(volts, allowed[1]):.3g}")
+    return min(float(f"{volts:.3g}"), subject.strongest)
 
 
 def film_amplitude(subject: Subject) -> float:

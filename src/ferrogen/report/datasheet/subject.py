@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -142,6 +143,11 @@ class Subject:
         """Return up to ``count`` temperatures [K]: the ends of the range in which the card holds, and the subject's."""
         low, high = self.card.range_of("temperature")
         return sorted({low, self.temperature, high})[:count] if count > 1 else [self.temperature]
+
+    @property
+    def strongest(self) -> float:
+        """Largest program voltage for which the card holds [V]; infinite if it does not say."""
+        return math.inf if self.card.validity.program_voltage is None else self.card.range_of("program_voltage")[1]
 
     def outside(self, quantity: Quantity, name: str, *values: float) -> list[str]:
         """Return one sentence for each value outside the range for which the card holds.

@@ -257,3 +257,14 @@ def test_what_lies_outside_of_the_validity_is_said_once(stacked: Subject) -> Non
 )
 def test_quantities_are_spelled_for_a_person(value: float, unit: str, text: str) -> None:
     assert spelled(value, unit) == text
+
+
+@pytest.mark.parametrize("name", card_names())
+def test_pages_stay_within_the_voltages_that_a_card_allows(name: str) -> None:
+    subject = Subject(load_card(name), cells=10)
+    low, high = subject.card.range_of("program_voltage")
+    for page in (kinetics.PAGE, endurance.PAGE):  # a model refuses voltages beyond
+        for plot in page.make(subject).panels:
+            if isinstance(plot, Plot) and plot.x.unit == "V":
+                assert max(np.abs(item.x).max() for item in plot.curves) <= high * (1.0 + 1e-9)
+    assert low <= loops.amplitude(subject) <= high
