@@ -170,6 +170,21 @@ def test_disturb_grows_with_the_voltage_and_with_time(stacked: Subject) -> None:
     assert spelled(life, "s") in disturb.verdict(stacked) or "ten years" in disturb.verdict(stacked)
 
 
+def test_coarse_steps_are_good_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    card = load_card("hzo-mfis-nor")
+    coarse = disturb.at_read_voltages(Subject(card, cells=10))
+    monkeypatch.setattr(subject_module, "_STEPS_PER_DECADE", 8)
+    monkeypatch.setattr(subject_module, "_COUPLED_NODES", (64, 16))
+    fine = disturb.at_read_voltages(Subject(card, cells=10))
+    for one, two in zip(coarse, fine, strict=True):
+        np.testing.assert_allclose(one.share, two.share, atol=0.01)  # what docs/how-to/read-a-data-sheet.md says
+    lives = [
+        disturb.lost_after(next(i for i in held if i.state == "off" and i.voltage == 1.2), disturb.window_of(held))
+        for held in (coarse, fine)
+    ]
+    assert lives[0] == pytest.approx(lives[1], rel=0.12)
+
+
 def test_a_state_that_nothing_disturbs_lasts(ideal: Subject) -> None:
     still = disturb.Disturbed("off", 0.0, np.zeros(disturb.times().size), 0.0)
     assert disturb.lost_after(still, 0.5) == math.inf
