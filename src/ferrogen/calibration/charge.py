@@ -126,16 +126,31 @@ def plausible_sizes(records: list[Record], thickness: float) -> tuple[float, flo
     """
     largest = max(float(np.abs(item.voltage).max()) for item in records) / thickness
     span = max(float(np.ptp(item.charge)) for item in records)
-    for size, unit, (low, high), shown in (
-        (largest, "V/m", _FIELDS, f"the largest field is {largest * 1e-8:.3g} MV/cm"),
-        (span, "C/m^2", _SPANS, f"the charge spans {span * 1e2:.3g} uC/cm^2"),
+    check_sizes(records[0].name, largest, span)
+    return largest, span
+
+
+def check_sizes(name: str, largest: float, span: float) -> None:
+    """Refuse what no ferroelectric film has, most often by a wrong unit.
+
+    Args:
+        name: of the file.
+        largest: field [V/m].
+        span: of the charge or polarisation [C/m^2].
+
+    Raises:
+        DataFileError: either lies outside of what films have.
+    """
+    for size, (low, high), what, unit, practical in (
+        (largest, _FIELDS, "largest field is", "MV/cm", 1e-8),
+        (span, _SPANS, "charge spans", "uC/cm^2", 1e2),
     ):
         if not low <= size <= high:
             raise DataFileError(
-                f"'{records[0].name}': {shown}, but a ferroelectric film has between {low:g} and {high:g} {unit}."
+                f"'{name}': the {what} {size * practical:.3g} {unit}, but a ferroelectric film has between"
+                f" {low * practical:g} and {high * practical:g} {unit}."
                 " Check the units of the columns, the thickness and the area."
             )
-    return largest, span
 
 
 def kinetics_free(attempt_time: float, field_exponent: float) -> list[Free]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -318,6 +318,11 @@ def _outward(free: Sequence[Free], coordinates: Array) -> dict[str, float]:
         item.name: min(max(item.outward(float(at)), item.low), item.high)
         for item, at in zip(free, coordinates, strict=True)
     }
+
+
+def near(result: FitResult) -> list[Free]:
+    """Return the parameters of a fit with its values as starts."""
+    return [replace(item, start=result.values[item.name]) for item in result.free]
 
 
 def named(free: Sequence[Free], name: str) -> Free:

@@ -6,21 +6,24 @@ by Akaike's criterion and by predicting amplitudes that a fit did not see (:mod:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.polynomial.hermite_e import hermegauss
 from numpy.typing import NDArray
 
 from ferrogen.calibration.columns import Wanted
-from ferrogen.calibration.fit import FitResult, Free, fit
+from ferrogen.calibration.fit import FitResult, Free, fit, near
 from ferrogen.calibration.fragment import CardFragment, assumed, fitted
 from ferrogen.calibration.kind import Kind, Request, Setting
+from ferrogen.calibration.misfit import misfit_sentences, outlier_sentences, robust_scale
+from ferrogen.calibration.pulse_data import BULK, Pulses, read_pulses
 from ferrogen.calibration.pulse_laws import PulseLaw, pulse_laws
 from ferrogen.calibration.result import Axis, Calibration, Panel, Series
 from ferrogen.calibration.validation import CrossValidation, cross_validate, profile
-from ferrogen.core.errors import DataFileError
+from ferrogen.core.errors import DataFileError, argument_error
 from ferrogen.core.streams import Purpose
 from ferrogen.device.noise.traps import REFERENCE_TEMPERATURE
 from ferrogen.device.parameter import Parameter, Spread
@@ -29,57 +32,11 @@ Array = NDArray[np.float64]
 
 PRACTICAL = 100.0  # uC/cm^2 in one C/m^2: residuals are handled in the unit that people judge them in
 GRAIN_AREA = 4e-16  # m^2: grains of 10 to 30 nm, which switch one by one
-_LEAST_AMPLITUDES = 3
 _BIAS_NODES = 21
-_FROM_ZERO = 0.2  # if P never falls below this share of its largest size on the negative side, it counts from zero
-
-
-@dataclass(frozen=True, slots=True)
-class Pulses:
-    """Pulse data in SI units: each of one width [s], field [V/m], and the polarisation after it [C/m^2].
-
-    Fields are positive: pulses of the other sign are mirrored. ``amplitude`` is as it was measured [V or V/m].
-    """
-
-    width: Array
-    field: Array
-    amplitude: Array
-    polarization: Array
-    from_zero: bool
-
-
-def read_pulses(request: Request) -> Pulses:
-    """Read and check the pulses of all files.
-
-    Raises:
-        DataFileError: widths or amplitudes that cannot be, or too few amplitudes to tell time from field.
-        ArgumentError: thickness or area is needed and was not given.
-    """
-    parts = []
-    for table in request.tables:
-        data = table.read()
-        field = data["amplitude"]
-        if table.units["amplitude"] == "V":
-            field = field / request.sample.needed_thickness()
-        density = data["polarization"]
-        if table.units["polarization"] == "C":
-            density = density / request.sample.needed_area()
-        parts.append((data["pulse_width"], field, data["amplitude"], density))
-    width, field, amplitude, density = (np.concatenate(items) for items in zip(*parts, strict=True))
-    name = request.tables[0].name
-    if not np.all(width > 0.0):
-        raise DataFileError(f"'{name}': pulse widths must be positive, but the least is {width.min():g} s.")
-    if np.any(field == 0.0):
-        raise DataFileError(f"'{name}': pulses of no amplitude cannot switch. Leave them out.")
-    if np.unique(amplitude).size < _LEAST_AMPLITUDES:
-        raise DataFileError(
-            f"'{name}' has {np.unique(amplitude).size} different amplitudes; at least {_LEAST_AMPLITUDES} are needed to"
-            " tell how the switching time depends on the field."
-        )
-    density = density * np.sign(field)
-    start = request.word("start")
-    from_zero = start == "zero" or (start == "auto" and density.min() > -_FROM_ZERO * np.abs(density).max())
-    return Pulses(width, np.abs(field), amplitude, density, from_zero)
+_ORIGINS = ("poled", "zero", "offset")
+_NEEDED = 0.85  # an offset must lower the rmse at least to this share: a wrong law makes use of one, too
+_BETTER = 10.0  # difference of AIC beyond which a law has no support (Burnham and Anderson 2002, section 2.6)
+_OFFSET = "charge_offset"
 
 
 def pulse_residuals(
@@ -94,13 +51,18 @@ def pulse_residuals(
         temperature: of the measurement [K]; activation fields are returned for 300 K.
         bias_deviation: standard deviation of the domains' local bias, which is held [V/m].
     """
-    largest = float(np.abs(pulses.polarization).max()) * (0.5 if pulses.from_zero else 1.0)
+    low, high = float(pulses.polarization.min()), float(pulses.polarization.max())
+    largest = {
+        "poled": max(-low, high), "zero": 0.5 * max(-low, high), "offset": 0.5 * (high - low)
+    }[pulses.counts_from]  # fmt: skip
     free = [
         Free("remanent_polarization", largest, 0.2 * largest, 10.0 * largest, logarithmic=True, unit="C/m^2"),
         *law.free,
     ]
     if exponent is None:
         free.append(Free("nucleation_exponent", 1.5, 0.5, 4.0))
+    if pulses.counts_from == "offset":
+        free.append(Free(_OFFSET, low, 3.0 * low - 2.0 * high, high, unit="C/m^2"))
     nodes, weight = hermegauss(_BIAS_NODES if bias_deviation > 0.0 else 1)
     local = pulses.field[:, None] - bias_deviation * nodes
     driven = local > 0.0  # a domain whose bias holds against the pulse stays where it is
@@ -112,7 +74,8 @@ def pulse_residuals(
         shares = np.zeros(local.shape)
         shares[driven] = law.share(width[driven], field, full)
         share = shares @ (weight / weight.sum())
-        model = 2.0 * full["remanent_polarization"] * (share if pulses.from_zero else share - 0.5)
+        origin = {"poled": -full["remanent_polarization"], "zero": 0.0}.get(pulses.counts_from)
+        model = (full[_OFFSET] if origin is None else origin) + 2.0 * full["remanent_polarization"] * share
         return np.asarray(pulses.polarization - model) * PRACTICAL
 
     return residuals, free
@@ -138,19 +101,58 @@ class Compared:
         }
 
 
+def with_origin(pulses: Pulses, request: Request, exponent: float | None) -> Pulses:
+    """Return the pulses with where their polarisation counts from: as stated, else as suits the card's law best.
+
+    An offset is fitted only where nothing fixed describes the data. Outliers count little.
+    """
+    stated = request.word("start")
+    if stated != "auto":
+        return replace(pulses, counts_from=stated)
+    law = pulse_laws(pulses.width, pulses.field)["lognormal"]
+    kept = pulses.width.size - int(np.bincount(pulses.folds()).max())
+    scale = 0.03 * PRACTICAL * float(np.ptp(np.quantile(pulses.polarization, BULK)))
+    left = {}
+    for origin in _ORIGINS:
+        own = replace(pulses, counts_from=origin)
+        residuals, free = pulse_residuals(
+            own, law, exponent, request.sample.kelvin, request.number("bias_deviation")
+        )  # fmt: skip
+        if len(free) >= kept:
+            continue
+        found = fit(residuals, free, loss="soft_l1", loss_scale=scale, tolerance=1e-6, most_evaluations=200)
+        left[origin] = float(np.mean(np.sqrt(1.0 + (found.residuals / scale) ** 2) - 1.0))
+    if not left:
+        return pulses
+    fixed = min((origin for origin in left if origin != "offset"), key=left.__getitem__)
+    needed = left.get("offset", np.inf) < _NEEDED**2 * left[fixed]
+    remark = (
+        "The polarisation counts neither from zero nor from the opposite saturated state: an offset was fitted. State"
+        " --set start=poled or --set start=zero if it does."
+    )
+    if not needed:
+        return replace(pulses, counts_from=fixed)
+    return replace(pulses, counts_from="offset", remarks=(*pulses.remarks, remark))
+
+
 def compare_laws(pulses: Pulses, request: Request, exponents: list[float | None], names: list[str]) -> list[Compared]:
-    """Fit laws by name with each of the nucleation exponents, each cross-validated over amplitudes."""
+    """Fit laws by name with each of the nucleation exponents, each cross-validated over amplitudes.
+
+    A law with too many parameters for the pulses that are left in is passed over.
+    """
     found = []
+    folds = pulses.folds()
+    kept = pulses.width.size - int(np.bincount(folds).max())
     for law in (law for law in pulse_laws(pulses.width, pulses.field).values() if law.name in names):
         for k, exponent in enumerate(exponents):
             residuals, free = pulse_residuals(
                 pulses, law, exponent, request.sample.kelvin, request.number("bias_deviation")
             )
+            if len(free) >= kept:
+                continue
             generator = request.streams.generator(Purpose.CALIBRATION, k)
             best = fit(residuals, free, starts=int(request.number("starts")), generator=generator)
-            near = [Free(item.name, best.values[item.name], item.low, item.high, item.logarithmic, item.unit)
-                    for item in free]  # fmt: skip
-            validation = cross_validate(residuals, near, pulses.amplitude, tolerance=1e-7)
+            validation = cross_validate(residuals, near(best), folds, tolerance=1e-7)
             found.append(Compared(law, exponent, best, validation))
     return found
 
@@ -162,10 +164,17 @@ def calibrate_switching(request: Request) -> Calibration:
         DataFileError: data that cannot be pulses.
         ArgumentError: thickness or area is needed and was not given.
     """
-    pulses = read_pulses(request)
     word = request.word("nucleation_exponent")
     exponent = None if word == "free" else float(word)
-    (main,) = compare_laws(pulses, request, [exponent], ["lognormal"])
+    pulses = with_origin(read_pulses(request), request, exponent)
+    _check_profile(request, pulses, exponent)
+    compared = compare_laws(pulses, request, [exponent], ["lognormal"])
+    if not compared:
+        raise DataFileError(
+            f"'{request.tables[0].name}' has {pulses.width.size} pulses of {pulses.levels} amplitudes: too few to fit"
+            " with one amplitude left out. Give more widths or amplitudes."
+        )
+    main = compared[0]
     others: list[Compared] = []
     if request.word("compare") == "yes":
         exponents = [1.0, 2.0, None]
@@ -179,8 +188,7 @@ def calibrate_switching(request: Request) -> Calibration:
     summary = (
         f"Log-normal activation field: {about}.",
         *(
-            f"  {item.law.title}, nucleation exponent"
-            f" {'fitted' if item.exponent is None else f'{item.exponent:g}'}: rmse {item.fit.rmse:.3g} uC/cm^2,"
+            f"  {_shown(item)}: rmse {item.fit.rmse:.3g} uC/cm^2,"
             f" AIC {item.fit.aic:.1f}, amplitudes left out {item.validation.pooled:.3g} uC/cm^2"
             for item in others
         ),
@@ -199,13 +207,17 @@ def calibrate_switching(request: Request) -> Calibration:
             "rmse on amplitudes left out [uC/cm^2]": main.validation.pooled,
             "aic": best.aic,
         },
-        warnings=best.warnings,
+        warnings=(*pulses.remarks, *_doubts(request, pulses, main), *_better(main, others), *best.warnings),
         record={
             "fit": best.record(),
             "left_out_amplitudes": main.validation.record(),
             "jackknife_standard_errors": {item.name: main.validation.jackknife(item.name) for item in best.free},
             "profile_interval": _profile(request, pulses, main, exponent),
-            "polarization_counts_from": "zero" if pulses.from_zero else "the opposite saturated state",
+            "polarization_counts_from": {
+                "zero": "zero",
+                "poled": "the opposite saturated state",
+                "offset": "an offset",
+            }[pulses.counts_from],
             "comparison": [item.record() for item in others],
         },
         residuals={
@@ -217,6 +229,51 @@ def calibrate_switching(request: Request) -> Calibration:
         },
         panels=(_panel(pulses, model / PRACTICAL),),
     )
+
+
+def _doubts(request: Request, pulses: Pulses, main: Compared) -> list[str]:
+    """Return sentences on a law that does not hold, and on points that a robust fit leaves far off."""
+    best = main.fit
+    residuals, _ = pulse_residuals(
+        pulses, main.law, main.exponent, request.sample.kelvin, request.number("bias_deviation")
+    )  # fmt: skip
+    scale = max(robust_scale(best.residuals), 1e-9)
+    robust = fit(residuals, near(best), loss="soft_l1", loss_scale=scale, tolerance=1e-7, most_evaluations=300)
+    return [
+        *misfit_sentences(pulses.polarization * PRACTICAL, best.residuals, "uC/cm^2"),
+        *outlier_sentences(robust.residuals, "uC/cm^2"),
+    ]
+
+
+def _better(main: Compared, others: list[Compared]) -> list[str]:
+    """Return a sentence if a law beside the card's describes the data better, or the card's with another exponent."""
+    ranked = sorted((item for item in others if not math.isnan(item.fit.aic)), key=lambda item: item.fit.aic)
+    better = [item for item in ranked if main.fit.aic - item.fit.aic > _BETTER]
+    if not better:
+        return []
+    best, own = better[0], next((item for item in better if item.law.name == main.law.name), None)
+    word = "free" if own is None or own.exponent is None else f"{own.exponent:g}"
+    remedy = "" if own is None else f" The card's law comes nearer by --set nucleation_exponent={word}."
+    return [
+        (
+            f"Better than what goes into the card describes the data: {_shown(best)} (AIC lower by"
+            f" {main.fit.aic - best.fit.aic:.0f}; rmse {best.fit.rmse:.3g} against {main.fit.rmse:.3g} uC/cm^2, on"
+            f" amplitudes left out {best.validation.pooled:.3g} against {main.validation.pooled:.3g}).{remedy}"
+        )
+    ]
+
+
+def _shown(item: Compared) -> str:
+    return f"{item.law.title}, nucleation exponent {'fitted' if item.exponent is None else f'{item.exponent:g}'}"
+
+
+def _check_profile(request: Request, pulses: Pulses, exponent: float | None) -> None:
+    """Refuse the name of a parameter that there is none of, before anything is fitted."""
+    name = request.word("profile")
+    law = pulse_laws(pulses.width, pulses.field)["lognormal"]
+    names = [item.name for item in pulse_residuals(pulses, law, exponent, request.sample.kelvin)[1]]
+    if name and name not in names:
+        raise argument_error("profile", f"be one of {', '.join(names)}", repr(name))
 
 
 def _profile(request: Request, pulses: Pulses, main: Compared, exponent: float | None) -> dict[str, object] | None:
@@ -286,8 +343,8 @@ def _not_identified(best: FitResult) -> tuple[str, ...]:
 
 def _panel(pulses: Pulses, model: Array) -> Panel:
     series = []
-    for amplitude in np.unique(pulses.amplitude):
-        chosen = np.flatnonzero(pulses.amplitude == amplitude)
+    for level in range(pulses.levels):
+        chosen = np.flatnonzero(pulses.level == level)
         chosen = chosen[np.argsort(pulses.width[chosen])]
         label = f"{pulses.field[chosen[0]] * 1e-8:.3g} MV/cm"
         series.append(Series(label, pulses.width[chosen], pulses.polarization[chosen], model[chosen]))
@@ -301,7 +358,7 @@ KIND = Kind(
     title="polarisation over width and amplitude of one pulse -> [switching]",
     columns=(
         Wanted("pulse_width", ("s",), ("pw", "width", "tw", "t", "time")),
-        Wanted("amplitude", ("V", "V/m"), ("amp", "voltage", "V", "Vp", "field", "E")),
+        Wanted("amplitude", ("V", "V/m"), ("amp", "voltage", "V", "Vp", "U", "field", "E")),
         Wanted("polarization", ("C/m^2", "C"), ("Pr", "P", "polarisation", "dP", "Q")),
     ),
     calibrate=calibrate_switching,
@@ -309,8 +366,8 @@ KIND = Kind(
         "nucleation_exponent": Setting("2", "1 (Markov domains), 2, or free", choices=("1", "2", "free")),
         "start": Setting(
             "auto",
-            "polarisation counts from the opposite state (poled) or from zero",
-            choices=("auto", "poled", "zero"),
+            "polarisation counts from the opposite state (poled), from zero, or from an offset that is fitted",
+            choices=("auto", *_ORIGINS),
         ),
         "bias_deviation": Setting(
             0.0, "standard deviation of the domains' local bias, from waveforms; held", "V/m", low=0.0, high=1e9
