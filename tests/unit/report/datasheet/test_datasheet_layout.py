@@ -10,7 +10,7 @@ from matplotlib.transforms import Bbox
 
 from ferrogen.device.card import load_card
 from ferrogen.report.characterise import characterise_card
-from ferrogen.report.datasheet import averaging, breakdown, currents, levels, loops, programming, scatter, traces
+from ferrogen.report.datasheet import averaging, breakdown, currents, levels, scatter, traces
 from ferrogen.report.datasheet.compose import compose
 from ferrogen.report.datasheet.drawing import label_of, scale_of
 from ferrogen.report.datasheet.front import overview, parameter_pages
@@ -23,7 +23,7 @@ from ferrogen.report.style import styled
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PAGES = (loops, programming, currents, levels, traces, averaging, breakdown, scatter)
+PAGES = (currents, levels, traces, averaging, breakdown, scatter)
 
 
 @pytest.fixture(scope="module")
@@ -152,8 +152,10 @@ def test_axes_are_in_the_units_of_the_field(axis: Axis, largest: float, unit: st
 def test_an_empty_plot_says_so_and_a_bad_mark_is_left_out() -> None:
     none = Plot("p", "t", "caption", Axis("x", "s", logarithmic=True), Axis("y", "1", logarithmic=True),
                 [curve("a", [1.0, 2.0], [np.nan, 0.0])], marks=(Mark(5.0, "far"),))  # fmt: skip
-    far = Plot("p", "t", "caption", Axis("x", "V"), Axis("y", "1"), [curve("a", [1.0, 2.0], [1.0, 2.0])],
-               marks=(Mark(5.0, "far"), Mark(1.5, "near"), Mark(9.0, "above", across=True), Mark(1.2, "level", across=True)))  # fmt: skip
+    marks = (Mark(5.0, "far"), Mark(1.5, "near"), Mark(9.0, "above", across=True), Mark(1.2, "level", across=True))
+    far = Plot(
+        "p", "t", "caption", Axis("x", "V"), Axis("y", "1"), [curve("a", [1.0, 2.0], [1.0, 2.0])], marks=marks
+    )  # fmt: skip
     with styled():
         empty = set_page("a", "b", [Cell([("card", none)], "caption", "t")], None, "f")
         marked = set_page("a", "b", [Cell([("card", far)], "caption", "t")], None, "f")

@@ -20,6 +20,7 @@ from ferrogen.report.datasheet import (
     scatter,
     transport,
 )
+from ferrogen.report.datasheet import subject as subject_module
 from ferrogen.report.datasheet.page import Content, Curve, Map, Plot, TextTable, section_title
 from ferrogen.report.datasheet.pages import NAMES, load_pages
 from ferrogen.report.datasheet.subject import Subject, spelled
