@@ -199,13 +199,21 @@ class EnsembleIntervals:
 
 
 def ensemble_intervals(
-    table: CellTable, fit: EnsembleFit, streams: Streams, *, address: tuple[int, ...] = (), cells: int = 1000
+    table: CellTable,
+    fit: EnsembleFit,
+    streams: Streams,
+    *,
+    address: tuple[int, ...] = (),
+    cells: int = 1000,
+    searches: int = 3,
 ) -> EnsembleIntervals:
     """Return standard errors from the bootstrap covariance, over the cells, of the matched numbers.
 
     The covariance is carried over by the derivatives of the simulated numbers (Gourieroux, Monfort & Renault, J. Appl.
     Econom. 8, S85 (1993), doi:10.1002/jae.3950080507). Where the data say nothing the search's own range, taken as a
-    uniform prior, limits the error: an error of a third of the range means not identified.
+    uniform prior, limits the error: an error of a third of the range means not identified. Derivatives are local, and
+    ensembles far apart may fit alike: so the covariance of the ends of further searches, with other simulated cells, is
+    added.
 
     Args:
         table: the cells that were fitted.
@@ -213,10 +221,13 @@ def ensemble_intervals(
         streams: for the bootstrap and the simulated cells.
         address: below the streams' purpose.
         cells: simulated cells for the derivatives.
+        searches: further searches, at least one.
 
     Raises:
-        ArgumentError: fewer than 30 simulated cells.
+        ArgumentError: fewer than 30 simulated cells, or no further search.
     """
+    if not is_whole(searches, 1):
+        raise argument_error("searches", "be a whole number, at least 1", searches)
     if not is_whole(cells, 30):
         raise argument_error("cells", "be a whole number, at least 30", cells)
     samples = _moment_samples(table, streams.generator(Purpose.BOOTSTRAP, *address, 1))
@@ -244,6 +255,12 @@ def ensemble_intervals(
     # misfit beyond the errors widens them, as in any fit of a model that is not quite true
     scale = max(1.0, fit.misfit)
     matrix = inverse @ (scale * jacobian.T @ spread @ jacobian + prior) @ inverse
+    others = [
+        fit_ensemble(table, streams, address=(*address, 3, k), scrambled=ensemble.scrambled).ensemble
+        for k in range(searches)
+    ]
+    ends = np.array([vector, *(np.log([getattr(other, name) for name in _NAMES]) for other in others)])
+    matrix = matrix + np.cov(ends.T)
     # traps per factor e: ln N - ln ln(longest / shortest)
     width = float(np.log(ensemble.longest / ensemble.shortest))
     extra = np.array([1.0, 0.0, 0.0, 1.0 / width, -1.0 / width, 0.0])
