@@ -30,6 +30,7 @@ ACTIVATION_NODES = 24
 BIAS_NODES = 12
 _FIELDS = (1e7, 2e9)  # V/m, largest of a record: the bounds of the search then lie within what a card may hold
 _SPANS = (5e-3, 1.0)  # C/m^2
+_FAITHFUL = 0.05  # of the span: by which a voltage may differ from a line between the samples that are kept
 _NEAR_THE_END = 0.9  # of the largest voltage: a record that begins there begins poled
 
 
@@ -45,6 +46,7 @@ class Record:
         mean_voltage: between neighbouring samples [V], shape ``(n - 1,)``.
         start: ``up``, ``down`` or ``cycled`` (the record is one of many equal cycles).
         temperature: [K].
+        remark: a sentence on what was changed in reading it, or ``""``.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Record:
     mean_voltage: Array
     start: str
     temperature: float
+    remark: str = ""
 
     @property
     def durations(self) -> Array:
@@ -83,15 +86,43 @@ def turning_segments(voltage: Array) -> NDArray[np.intp]:
 
 
 def thinned(record: Record, most: int) -> Record:
-    """Return a record with at most about ``most`` samples; the mean voltage between them is exact."""
+    """Return a record with at most about ``most`` samples; the mean voltage between them is exact.
+
+    Every so many samples are kept, unless that cuts the voltage's corners (pulses): then more, where it changes.
+    """
     step = max(1, math.ceil(record.time.size / most))
     keep = np.unique(np.append(np.arange(0, record.time.size, step), record.time.size - 1))
+    between = np.interp(record.time, record.time[keep], record.voltage[keep])
+    if np.abs(record.voltage - between).max() > _FAITHFUL * np.ptp(record.voltage):
+        keep = _corners(record.voltage, step)
     integral = np.concatenate([[0.0], np.cumsum(record.mean_voltage * record.durations)])[keep]
     time = record.time[keep]
     return replace(
         record, time=time, voltage=record.voltage[keep], charge=record.charge[keep],
         mean_voltage=np.diff(integral) / np.diff(time),
     )  # fmt: skip
+
+
+def _corners(voltage: Array, most_between: int) -> NDArray[np.intp]:
+    """Return samples between which the voltage hardly changes, and which are at most so far apart."""
+    change = 0.5 * _FAITHFUL * float(np.ptp(voltage))
+    values = voltage.tolist()
+    keep, last = [0], 0
+    for k in range(1, len(values)):
+        if abs(values[k] - values[last]) > change:
+            keep += [k - 1] * (k - 1 > last) + [k]
+            last = k
+        elif k - last >= most_between:
+            keep.append(k)
+            last = k
+    return np.unique(np.append(np.array(keep, dtype=np.intp), len(values) - 1))
+
+
+def charge_with_voltage(voltage: Array, charge: Array) -> tuple[Array, str]:
+    """Return the charge in the sign in which it grows with the voltage, and a sentence if that is the other sign."""
+    if float(np.sum(np.diff(voltage) * np.diff(charge))) >= 0.0:
+        return charge, ""
+    return -charge, "the charge falls where the voltage rises: it was taken with the other sign."
 
 
 def guessed_start(voltage: Array) -> str:

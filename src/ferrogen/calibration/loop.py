@@ -30,6 +30,7 @@ from ferrogen.calibration.fit import FitResult, Free, fit
 from ferrogen.calibration.fragment import CardFragment, assumed, fitted
 from ferrogen.calibration.kind import Kind, Request, Setting
 from ferrogen.calibration.leakage import LeakageTable, leakage_at, load_leakage
+from ferrogen.calibration.misfit import misfit_sentences
 from ferrogen.calibration.result import Axis, Calibration, Panel, Series
 from ferrogen.calibration.switching import GRAIN_AREA, PRACTICAL
 from ferrogen.calibration.waveform import COLUMNS, MOST_EVALUATIONS, number_fitted, read_records
@@ -159,7 +160,9 @@ def calibrate_loop(request: Request) -> Calibration:
     held = [item for item in reports if not item.fitted]
     predicted = rmse(np.concatenate(left[count:])) if held else math.nan
     title = "Preisach" if setting.preisach else "Domain ensemble with local bias"
-    warnings = [*best.warnings, *_area_warnings(request)]
+    warnings = [item.remark for item in records if item.remark]
+    measured = np.concatenate([item.charge - item.charge.mean() for item in used]) * PRACTICAL
+    warnings += [*misfit_sentences(measured, best.residuals, "uC/cm^2"), *best.warnings, *_area_warnings(request)]
     if not setting.tables:
         warnings.append(
             "Leakage is left out: what flows through the film is taken for switching. Give a direct-current table:"

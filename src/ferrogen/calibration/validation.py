@@ -153,13 +153,22 @@ class CrossValidation:
         }
 
 
-def cross_validate(residuals: Residuals, free: Sequence[Free], groups: ArrayLike, **options: object) -> CrossValidation:
+def cross_validate(
+    residuals: Residuals,
+    free: Sequence[Free],
+    groups: ArrayLike,
+    *,
+    records: ArrayLike | None = None,
+    **options: object,
+) -> CrossValidation:
     """Fit with one group left out, predict it, and go round all groups.
 
     Args:
         residuals: of all data, as for :func:`fit`; they must be independent of which others are looked at.
         free: the parameters.
         groups: label of each residual, shape (n,), e.g. the amplitude of its pulse.
+        records: label of each residual, shape (n,), if each record counts from a constant of its own that is no
+            parameter: it is the mean over what a fit sees, also for what it does not see.
         options: further arguments of :func:`fit`.
 
     Raises:
@@ -171,9 +180,10 @@ def cross_validate(residuals: Residuals, free: Sequence[Free], groups: ArrayLike
     held, seen, errors, values = [], [], [], []
     for k in range(int(labels.max()) + 1):
         inside = labels != k
-        found = fit(_selected(residuals, inside), free, **options)  # type: ignore[arg-type]
+        own = residuals if records is None else _centred(residuals, inside, np.asarray(records))
+        found = fit(_selected(own, inside), free, **options)  # type: ignore[arg-type]
         values.append(found.values)
-        everything = residuals(found.values)
+        everything = own(found.values)
         held.append(everything[~inside])
         seen.append(everything[inside])
         errors.append(math.sqrt(float(np.mean(held[-1] ** 2))))
@@ -192,6 +202,19 @@ def _weighted(residuals: Residuals, weight: Array) -> Residuals:
 
 def _selected(residuals: Residuals, inside: NDArray[np.bool_]) -> Residuals:
     return lambda values: residuals(values)[inside]
+
+
+def _centred(residuals: Residuals, inside: NDArray[np.bool_], records: NDArray[np.generic]) -> Residuals:
+    """Take off each record's mean over what is inside; a record that lies outside as a whole has its own."""
+    parts = [(records == label, (records == label) & inside) for label in np.unique(records)]
+
+    def centred(values: dict[str, float]) -> Array:
+        found = np.array(residuals(values), dtype=np.float64)
+        for whole, seen in parts:
+            found[whole] -= found[seen if seen.any() else whole].mean()
+        return found
+
+    return centred
 
 
 def _from(item: Free, value: float) -> Free:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ferrogen.calibration.charge import (
     Record,
+    charge_with_voltage,
     domain_free,
     guessed_start,
     kinetics_free,
@@ -22,9 +23,10 @@ from ferrogen.calibration.charge import (
     thinned,
 )
 from ferrogen.calibration.columns import Wanted
-from ferrogen.calibration.fit import FitResult, Free, fit
+from ferrogen.calibration.fit import FitResult, fit, near
 from ferrogen.calibration.fragment import CardFragment, assumed, fitted
 from ferrogen.calibration.kind import Kind, Request, Setting
+from ferrogen.calibration.misfit import misfit_sentences
 from ferrogen.calibration.result import Axis, Calibration, Panel, Series
 from ferrogen.calibration.switching import GRAIN_AREA, PRACTICAL
 from ferrogen.calibration.validation import CrossValidation, cross_validate
@@ -39,6 +41,8 @@ ATTEMPT_TIME = 1e-6  # s: between the two HZO films of device.md 1.3 (0.44 and 3
 FIELD_EXPONENT = 3.5  # between those of the same films (4.2 and 3.3)
 _SAMPLES = 900  # of a record: the error by thinning is reported, and is far below that of the model
 _LEAST_SAMPLES = 20
+_MOST_FOLDS = 16
+_NOTICED = 1.0  # of the rmse: the largest error by thinning that is said aloud
 MOST_EVALUATIONS = 150  # of a search: measured records need 10 to 60
 
 
@@ -74,20 +78,25 @@ def read_records(request: Request) -> list[Record]:
         if table.units["charge"] == "C":
             charge = charge / request.sample.needed_area()
         time, voltage = data["time"], data["voltage"]
+        if table.units["voltage"] == "V/m":
+            voltage = voltage * request.sample.needed_thickness()
         if time.size < _LEAST_SAMPLES:
             raise DataFileError(f"'{table.name}' has {time.size} samples; at least {_LEAST_SAMPLES} are needed.")
         if np.any(np.diff(time) <= 0.0):
             at = int(np.argmax(np.diff(time) <= 0.0))
             raise DataFileError(
-                f"'{table.name}': the time must rise, but row {at + 2} has {time[at + 1]:g} s after {time[at]:g} s."
+                f"'{table.name}': the time must rise, but row {at + 2} has {time[at + 1]:.9g} s after {time[at]:.9g} s."
+                " Give the rows in order, and times with all their digits."
             )
         if not np.ptp(voltage) > 0.0:
             raise DataFileError(f"'{table.name}': the voltage never changes, so there is nothing to learn from it.")
         start = request.word("start")
+        charge, turned = charge_with_voltage(voltage, charge)
         records.append(
             Record(
                 table.name, time, voltage, charge, from_samples(time, voltage).voltages,
                 guessed_start(voltage) if start == "auto" else start, request.sample.kelvin,
+                f"'{table.name}': {turned}" if turned else "",
             )
         )  # fmt: skip
     return records
@@ -161,11 +170,10 @@ def calibrate_waveform(request: Request) -> Calibration:
         tolerance=1e-8,
         most_evaluations=MOST_EVALUATIONS,
     )
-    near = [Free(item.name, best.values[item.name], item.low, item.high, item.logarithmic, item.unit) for item in free]
-    segments = np.concatenate([100 * k + item.segments() for k, item in enumerate(thin[:count])])
+    pieces, owners = _pieces(thin[:count])
     validation = (
-        cross_validate(residuals, near, segments, tolerance=1e-6, most_evaluations=MOST_EVALUATIONS)
-        if np.unique(segments).size > 2
+        cross_validate(residuals, near(best), pieces, records=owners, tolerance=1e-6, most_evaluations=MOST_EVALUATIONS)
+        if np.unique(pieces).size > 2
         else None
     )
     values = {**fixed, **best.values}
@@ -175,8 +183,9 @@ def calibrate_waveform(request: Request) -> Calibration:
                      - model_charge(item, values, thickness)).max())
         for item, full in zip(thin, records, strict=True)
     ) * PRACTICAL  # fmt: skip
+    reached = rmse(np.concatenate(left[:count]))
     about = (
-        f"rmse {rmse(np.concatenate(left[:count])):.3g} uC/cm^2 on {', '.join(item.name for item in records[:count])};"
+        f"rmse {reached:.3g} uC/cm^2 on {', '.join(item.name for item in records[:count])};"
         f" nucleation exponent {fixed['nucleation_exponent']:g}"
     )
     held = [item for item in predictions if not item.fitted]
@@ -191,11 +200,20 @@ def calibrate_waveform(request: Request) -> Calibration:
         ),
         summary=tuple(lines),
         goodness={
-            "rmse [uC/cm^2]": rmse(np.concatenate(left[:count])),
+            "rmse [uC/cm^2]": reached,
             **({"rmse of predicted records [uC/cm^2]": rmse(np.concatenate(left[count:]))} if held else {}),
             **({"rmse on pieces left out [uC/cm^2]": validation.pooled} if validation is not None else {}),
         },
-        warnings=best.warnings,
+        warnings=(
+            *(item.remark for item in records if item.remark),
+            *misfit_sentences(
+                np.concatenate([item.charge - item.charge.mean() for item in records[:count]]) * PRACTICAL,
+                np.concatenate(left[:count]),
+                "uC/cm^2",
+            ),
+            *_thinning_sentences(thinning, reached, thin),
+            *best.warnings,
+        ),
         record={
             "fit": best.record(),
             "fixed": fixed,
@@ -210,6 +228,29 @@ def calibrate_waveform(request: Request) -> Calibration:
         residuals=_columns(records, left),
         panels=tuple(_panel(*triple) for triple in zip(records, left, predictions, strict=True)),
     )  # fmt: skip
+
+
+def _pieces(records: Sequence[Record]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return which samples are left out together, neighbouring pieces if there are many, and whose they are."""
+    parts: list[NDArray[np.intp]] = []
+    for item in records:
+        first = parts[-1].max() + 1 if parts else 0
+        parts.append(first + item.segments())
+    pieces = np.concatenate(parts)
+    number = int(pieces.max()) + 1
+    owners = np.repeat(np.arange(len(parts)), [part.size for part in parts])
+    return pieces * min(number, _MOST_FOLDS) // number, owners
+
+
+def _thinning_sentences(thinning: float, reached: float, records: Sequence[Record]) -> list[str]:
+    if thinning <= _NOTICED * reached:
+        return []
+    size = max(item.time.size for item in records)
+    sentence = (
+        f"The fit sees {size} samples of a record: that alone errs by up to {thinning:.2g} uC/cm^2, of an rmse of"
+        f" {reached:.2g}. Give shorter records."
+    )
+    return [sentence]
 
 
 def _parameters(
@@ -297,8 +338,8 @@ def _panel(record: Record, left: Array, figures: Prediction) -> Panel:
 
 COLUMNS = (
     Wanted("time", ("s",), ("t",)),
-    Wanted("voltage", ("V",), ("V", "Vplus", "U")),
-    Wanted("charge", ("C/m^2", "C"), ("Q", "P", "P1", "polarization", "polarisation")),
+    Wanted("voltage", ("V", "V/m"), ("V", "Vplus", "U", "field", "E")),
+    Wanted("charge", ("C/m^2", "C"), ("Q", "P", "P1", "polarization", "polarisation", "D")),
 )
 
 SETTINGS = {

@@ -174,6 +174,26 @@ def test_cross_validation_against_refitting_by_hand() -> None:
     assert found.pooled > found.training
 
 
+def test_an_offset_that_is_left_out_of_the_parameters_learns_nothing_from_the_fold_left_out() -> None:
+    """Each record's mean taken off, by one who may look at all data; the folds must be those of a free offset each."""
+    x, y = noisy_line(10, count=12)
+    y[:4] += 3.0
+    groups, records = np.tile(["a", "b", "c", "d"], 3), np.repeat([0, 1, 1], 4)
+
+    def leaking(values: dict[str, float]) -> Array:
+        left = y - values["slope"] * x
+        return left - np.array([left[records == own].mean() for own in records])
+
+    found = cross_validate(leaking, [SLOPE], groups, records=records)
+    for k, label in enumerate(found.groups):
+        inside = groups != label
+        design = np.column_stack([x, records == 0, records == 1]).astype(float)
+        values = np.linalg.lstsq(design[inside], y[inside], rcond=None)[0]
+        held = y[~inside] - design[~inside] @ values
+        assert found.rmse[k] == pytest.approx(math.sqrt(np.mean(held**2)), rel=1e-5)
+    assert cross_validate(leaking, [SLOPE], groups).pooled < found.pooled
+
+
 def test_akaike_prefers_the_true_number_of_parameters() -> None:
     x, y = noisy_line(11)
     straight = fit(line(x, y), [SLOPE, OFFSET])

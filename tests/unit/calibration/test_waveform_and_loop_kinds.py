@@ -81,6 +81,38 @@ def test_a_waveform_gives_its_parameters_back_and_predicts_another(tmp_path: Pat
     assert any("one sweep rate" in text for text in result.fragment.not_identified)
 
 
+def test_fields_and_a_charge_of_the_other_sign(tmp_path: Path) -> None:
+    """The same numbers whether a table holds volts or fields, and charges of either electrode."""
+    path = waves(tmp_path)[0]
+    rows = np.loadtxt(path, skiprows=1)
+    chosen = {"nucleation_exponent": "1"}
+    other = tmp_path / "fields.tsv"
+    np.savetxt(other, rows * [1.0, 1.0, -1.0], delimiter="\t", header="t us\tE MV/cm\tD uC_per_cm2", comments="")
+    one, two = (calibrate("waveform", [item], sample=FILM, settings=chosen) for item in (path, other))
+    for name, item in one.record["fit"]["parameters"].items():
+        assert two.record["fit"]["parameters"][name]["value"] == pytest.approx(item["value"], rel=1e-6), name
+    assert not any("other sign" in line for line in one.warnings)
+    assert any("other sign" in line for line in two.warnings)
+
+
+def test_many_pieces_are_left_out_in_few_folds(tmp_path: Path) -> None:
+    turns = np.empty(61)
+    turns[0::2], turns[1::2] = 2.5, np.linspace(-0.5, -2.5, 30)
+    item = record(turns.tolist(), 5e4, "up", 900)
+    path = write(tmp_path / "many.tsv", item, model_charge(item, TRUE, 10e-9), 3)
+    result = calibrate("waveform", [path], sample=FILM, settings={"nucleation_exponent": "1"})
+    folds = result.record["left_out_pieces"]["groups"]
+    assert 10 <= len(folds) <= 16
+
+
+@pytest.mark.parametrize("kind", ["waveform", "loop"])
+def test_a_charge_that_no_film_has_is_said_to_be_none(tmp_path: Path, kind: str) -> None:
+    item = record([2.0, -2.0, 2.0, -2.0, 2.0], 5e4, "up", 200)
+    charge = 0.05 * np.sin(np.arange(200) * 0.9) + 1e-3 * item.voltage
+    result = calibrate(kind, [write(tmp_path / "noise.tsv", item, charge, 4)], sample=FILM)
+    assert any("does not describe the data" in line for line in result.warnings)
+
+
 def test_a_prediction_with_a_wrong_offset_says_so(tmp_path: Path) -> None:
     paths = waves(tmp_path)
     lines = paths[1].read_text().splitlines()
