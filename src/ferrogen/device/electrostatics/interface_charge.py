@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
+from ferrogen.core.arrays import finite_array
 from ferrogen.core.errors import argument_error, check_number, is_whole
 from ferrogen.device.card import DeviceCard
 from ferrogen.device.electrostatics.spec import InterfaceSpec
@@ -80,7 +81,7 @@ def interface_charge_of(card: DeviceCard, bins: int | None = None) -> InterfaceS
 
 def settled(sites: InterfaceSites, polarization: ArrayLike) -> NDArray[np.float64]:
     """Return the charge of every bin [C/m^2] in equilibrium with a polarisation [C/m^2], shape ``(..., bins)``."""
-    p = _finite("polarization", polarization)
+    p = finite_array("polarization", polarization, "C/m^2")
     return np.asarray(np.repeat(-sites.compensated_share * p[..., None] / sites.bins, sites.bins, axis=-1))
 
 
@@ -98,8 +99,8 @@ def relaxed(
     Raises:
         ArgumentError: a shape that does not fit, or a number that is not finite (a duration: or negative).
     """
-    p, time = _finite("polarization", polarization), _finite("duration", duration)
-    before = _finite("charges", charges)
+    p, time = finite_array("polarization", polarization, "C/m^2"), finite_array("duration", duration, "s")
+    before = finite_array("charges", charges, "C/m^2")
     if before.ndim == 0 or before.shape[-1] != sites.bins:
         raise argument_error("charges", f"have {sites.bins} bins in their last axis", f"of shape {before.shape}")
     if (time < 0.0).any():
@@ -123,7 +124,7 @@ def step_response(sites: InterfaceSites, duration: ArrayLike) -> NDArray[np.floa
     Raises:
         ArgumentError: a duration [s] is negative or not finite.
     """
-    t = _finite("duration", duration)
+    t = finite_array("duration", duration, "s")
     if (t < 0.0).any():
         raise argument_error("duration", "hold times in s that are not negative", f"{t.min():g} s")
     if sites.longest == sites.shortest:
@@ -135,10 +136,3 @@ def step_response(sites: InterfaceSites, duration: ArrayLike) -> NDArray[np.floa
     safe = np.where(early, 1.0, t)
     usual = (special.exp1(safe / sites.longest) - special.exp1(safe / sites.shortest)) / width
     return np.asarray(np.where(early, 1.0 - (fast - slow) / width, usual))
-
-
-def _finite(name: str, value: ArrayLike) -> NDArray[np.float64]:
-    array = np.asarray(value, dtype=np.float64)
-    if not np.isfinite(array).all():
-        raise argument_error(name, "hold finite numbers", array[~np.isfinite(array)].flat[0])
-    return array

@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize
 
+from ferrogen.core.arrays import finite_array
 from ferrogen.core.constants import BOLTZMANN, BOLTZMANN_EV, VACUUM_PERMITTIVITY
 from ferrogen.core.errors import ValidityError, argument_error, check_number
 from ferrogen.device.card import DeviceCard
@@ -203,13 +204,11 @@ def solve_surface_potential(
     Raises:
         ArgumentError: an argument is not finite.
     """
-    inputs = [np.asarray(item, dtype=np.float64) for item in (voltage, polarization, interface_charge)]
-    for name, unit, item in zip(
-        ("voltage", "polarization", "interface_charge"), ("V", "C/m^2", "C/m^2"), inputs, strict=True
-    ):
-        if not np.isfinite(item).all():
-            raise argument_error(name, f"hold finite numbers in {unit}", item[~np.isfinite(item)].flat[0])
-    v, p, sigma = np.broadcast_arrays(*inputs)
+    v, p, sigma = np.broadcast_arrays(
+        finite_array("voltage", voltage, "V"),
+        finite_array("polarization", polarization, "C/m^2"),
+        finite_array("interface_charge", interface_charge, "C/m^2"),
+    )
     # The sum of all that does not depend on psi_s, and the volts per charge of the substrate.
     film = stack.ferroelectric_thickness / (VACUUM_PERMITTIVITY * stack.ferroelectric_permittivity)
     above = stack.top_reduced_thickness / VACUUM_PERMITTIVITY

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ferrogen.core.arrays import finite_array
 from ferrogen.core.constants import VACUUM_PERMITTIVITY
 from ferrogen.core.errors import argument_error, check_number
 from ferrogen.device.card import DeviceCard
@@ -210,8 +211,4 @@ def screening_shifts(
 
 def _inputs(*values: ArrayLike) -> tuple[NDArray[np.float64], ...]:
     names, units = ("voltage", "polarization", "interface_charge"), ("V", "C/m^2", "C/m^2")
-    arrays = tuple(np.asarray(value, dtype=np.float64) for value in values)
-    for name, unit, array in zip(names, units, arrays, strict=True):
-        if not np.isfinite(array).all():
-            raise argument_error(name, f"hold finite numbers in {unit}", array[~np.isfinite(array)].flat[0])
-    return arrays
+    return tuple(finite_array(name, value, unit) for name, value, unit in zip(names, values, units, strict=True))

@@ -14,6 +14,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ferrogen.core.arrays import finite_array
 from ferrogen.core.constants import ELECTRON_MASS, ELEMENTARY_CHARGE, PLANCK, VACUUM_PERMITTIVITY
 from ferrogen.core.errors import ArgumentError, CardError, argument_error, check_number
 from ferrogen.device.card import DeviceCard
@@ -207,12 +208,12 @@ def state_amplitude(amplitude: ArrayLike, switched_fraction: ArrayLike, off_fact
         limit: largest relative step of one trap [1].
 
     Raises:
-        ArgumentError: a switched fraction outside 0 to 1.
+        ArgumentError: a switched fraction outside 0 to 1, or an amplitude that is not finite.
     """
     s = np.asarray(switched_fraction, dtype=np.float64)
     if not np.all((s >= 0.0) & (s <= 1.0)):
         raise ArgumentError(f"Argument `switched_fraction` must lie between 0 and 1, but it is {np.ravel(s)[:3]}.")
-    size = np.abs(np.asarray(amplitude, dtype=np.float64))
+    size = np.abs(finite_array("amplitude", amplitude, "parts of the current"))
     return np.asarray(np.minimum(size * (1.0 + (off_factor - 1.0) * (1.0 - s)), limit))
 
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ferrogen.core.arrays import finite_array
 from ferrogen.core.constants import BOLTZMANN, ELEMENTARY_CHARGE
 from ferrogen.core.errors import argument_error, check_number
 from ferrogen.device.noise.multiphonon import check_temperature
@@ -61,11 +62,11 @@ def shot_density(current: ArrayLike, fano_factor: float = 1.0) -> Array:
         fano_factor: F [1].
 
     Raises:
-        ArgumentError: a Fano factor that is negative or not finite.
+        ArgumentError: a Fano factor that is negative or not finite, or a current that is not finite.
     """
     check_number("fano_factor", fano_factor, "1", may_vanish=True)
     # F last: with F = 1 the bits are those of 2 q |I|
-    return np.asarray(2.0 * ELEMENTARY_CHARGE * np.abs(np.asarray(current, dtype=np.float64)) * fano_factor)
+    return np.asarray(2.0 * ELEMENTARY_CHARGE * np.abs(finite_array("current", current, "A")) * fano_factor)
 
 
 def crossover_voltage(temperature: float, fano_factor: float = 1.0) -> float:
@@ -129,9 +130,9 @@ def white_window_variance(density: ArrayLike, duration: float) -> Array:
     """Return the variance [A^2] of a mean over ``duration`` [s] of white noise with a one-sided ``density`` [A^2/Hz].
 
     Raises:
-        ArgumentError: a duration that is not positive.
+        ArgumentError: a duration that is not positive, or a density that is not finite.
     """
-    return np.asarray(np.asarray(density, dtype=np.float64) * window_bandwidth(duration))
+    return np.asarray(finite_array("density", density, "A^2/Hz") * window_bandwidth(duration))
 
 
 def electronic_window_variance(

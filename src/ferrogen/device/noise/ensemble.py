@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ferrogen.core.arrays import finite_array
 from ferrogen.core.constants import BOLTZMANN_EV
 from ferrogen.core.errors import argument_error, check_number
 from ferrogen.device.card import DeviceCard
@@ -156,10 +157,11 @@ def hooge_coefficient(frequency: ArrayLike, relative_density: ArrayLike, carrier
         carriers: number of free carriers N [1].
 
     Raises:
-        ArgumentError: a number of carriers that is not positive.
+        ArgumentError: a number of carriers that is not positive, or another argument that is not finite.
     """
     check_number("carriers", carriers, "1")
-    return np.asarray(np.asarray(frequency, dtype=np.float64) * np.asarray(relative_density) * carriers)
+    density = finite_array("relative_density", relative_density, "1/Hz")
+    return np.asarray(finite_array("frequency", frequency, "Hz") * density * carriers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,8 +273,11 @@ def population_spectrum(traps: TrapPopulation, frequency: ArrayLike, voltage: fl
         frequency: [Hz], shape ``(frequencies,)``.
         voltage: [V].
         temperature: [K].
+
+    Raises:
+        ArgumentError: a frequency or voltage that is not finite, or a temperature that is not positive.
     """
-    f = np.atleast_1d(np.asarray(frequency, dtype=np.float64))
+    f = np.atleast_1d(finite_array("frequency", frequency, "Hz"))
     capture, emission = traps.rates(voltage, temperature)
     rate = capture + emission
     strength = 4.0 * traps.amplitude**2 * (capture / rate) * (emission / rate) * rate

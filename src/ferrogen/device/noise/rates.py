@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ferrogen.core.arrays import finite_array
 from ferrogen.core.constants import BOLTZMANN, BOLTZMANN_EV, ELECTRON_MASS, ELEMENTARY_CHARGE, PLANCK
 from ferrogen.core.errors import ArgumentError, argument_error, check_number
 from ferrogen.device.card import DeviceCard
@@ -39,7 +40,8 @@ def attenuation_length(barrier_height: float, tunnelling_mass: float) -> float:
     """
     check_number("barrier_height", barrier_height, "eV")
     check_number("tunnelling_mass", tunnelling_mass, "electron masses")
-    momentum = math.sqrt(2.0 * tunnelling_mass * ELECTRON_MASS * barrier_height * ELEMENTARY_CHARGE)
+    momentum = math.sqrt(2.0 * ELECTRON_MASS * ELEMENTARY_CHARGE) * math.sqrt(tunnelling_mass)
+    momentum *= math.sqrt(barrier_height)  # one by one: no product underflows
     return PLANCK / (2.0 * math.pi) / (2.0 * momentum)
 
 
@@ -182,8 +184,12 @@ def offset_in_field(level: ArrayLike, depth: ArrayLike, field: ArrayLike) -> Arr
         level: at zero field [eV].
         depth: distance from the electrode [m].
         field: [V/m], positive if it points so that the trap falls. All broadcast.
+
+    Raises:
+        ArgumentError: an argument is not finite.
     """
-    return np.asarray(np.asarray(level, dtype=np.float64) - np.asarray(field) * np.asarray(depth, dtype=np.float64))
+    fall = finite_array("field", field, "V/m") * finite_array("depth", depth, "m")
+    return np.asarray(finite_array("level", level, "eV") - fall)
 
 
 def rates_in_field(

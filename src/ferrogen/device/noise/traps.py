@@ -24,11 +24,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ferrogen.core.arrays import finite_array
 from ferrogen.core.constants import BOLTZMANN_EV
-from ferrogen.core.errors import CardError
+from ferrogen.core.errors import CardError, ValidityError
 from ferrogen.device.card import DeviceCard
 from ferrogen.device.electrostatics.stack import stack_of
-from ferrogen.device.noise.multiphonon import equal_curvature_rates
+from ferrogen.device.noise.multiphonon import check_temperature, equal_curvature_rates
 from ferrogen.device.parameter import Parameter
 
 REFERENCE_TEMPERATURE = 300.0
@@ -69,8 +70,19 @@ class TrapPopulation:
         """Return (capture rate, emission rate) [1/s] at a read voltage [V] and temperature [K].
 
         The voltage counts positive where it makes the electrode that the traps exchange with the negative one.
+
+        Raises:
+            ArgumentError: a voltage that is not finite, or a temperature that is not positive.
+            ValidityError: a voltage that pulls a level beyond the relaxation energy, where the formula ends; a card's
+                read voltages do not.
         """
-        offset = self.level - voltage * self.relative_depth
+        check_temperature(temperature)
+        offset = self.level - finite_array("voltage", voltage, "V") * self.relative_depth
+        if not (np.abs(offset) < self.relaxation_energy).all():
+            raise ValidityError(
+                f"Argument `voltage` must leave every trap's level within its relaxation energy, but {voltage:g} V move"
+                f" one to {float(np.abs(offset).max()):.3g} eV from the Fermi level. Lower the voltage."
+            )
         return equal_curvature_rates(self.attempt_rate, self.relaxation_energy, offset, temperature)
 
 

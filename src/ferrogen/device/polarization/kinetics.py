@@ -172,11 +172,13 @@ def merz_time(
         temperature: T [K].
 
     Raises:
-        ArgumentError: a parameter is not positive and finite.
+        ArgumentError: a parameter or activation field is not positive and finite, or a field is not finite.
     """
     _check_law(attempt_time, field_exponent, temperature)
+    size = np.abs(_checked("field", field, "V/m", signed=True))
+    own = _positive("activation_field", activation_field, "V/m")
     with np.errstate(divide="ignore", over="ignore"):
-        barrier = (np.asarray(activation_field) / np.abs(np.asarray(field, dtype=np.float64))) ** field_exponent
+        barrier = (own / size) ** field_exponent
         return np.asarray(attempt_time * np.exp(barrier * REFERENCE_TEMPERATURE / temperature))
 
 
@@ -326,7 +328,7 @@ def _gumbel_nodes(exponent: float, width: float) -> tuple[Array, Array]:
     """
     check_number("exponent", exponent, "1")
     distance = min(0.4, exponent * width / 3.0)
-    count = math.ceil(40.0 / distance) if distance > 0.0 else _MOST_NODES + 1
+    count = math.ceil(40.0 / distance) if distance > 40.0 / _MOST_NODES else _MOST_NODES + 1
     if count > _MOST_NODES:
         raise argument_error(
             "width", f"be at least {3.0 * 40.0 / _MOST_NODES / exponent:.2g} in ln(time)", f"{width:g}",

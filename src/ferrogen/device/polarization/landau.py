@@ -23,6 +23,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
+from ferrogen.core.arrays import finite_array
 from ferrogen.core.errors import CardError, FerrogenError, argument_error, check_number
 from ferrogen.device.polarization.spec import HysteresisSpec
 
@@ -91,8 +92,12 @@ def landau_parameters(spec: HysteresisSpec) -> LandauParameters:
 
 
 def static_field(parameters: LandauParameters, polarization: ArrayLike) -> NDArray[np.float64]:
-    """Return the field [V/m] that holds a polarisation [C/m^2] still: the S-curve, unstable between its extrema."""
-    p = np.asarray(polarization, dtype=np.float64)
+    """Return the field [V/m] that holds a polarisation [C/m^2] still: the S-curve, unstable between its extrema.
+
+    Raises:
+        ArgumentError: a polarisation is not finite.
+    """
+    p = finite_array("polarization", polarization, "C/m^2")
     a, b = parameters.linear_coefficient, parameters.cubic_coefficient
     return np.asarray(2.0 * a * p + 4.0 * b * p**3 + parameters.bias_field)
 
@@ -115,8 +120,12 @@ def equilibria(parameters: LandauParameters, field: float) -> tuple[float, ...]:
 
 
 def relaxation_rate(parameters: LandauParameters, polarization: ArrayLike) -> NDArray[np.float64]:
-    """Return (2 a + 12 b P^2) / viscosity [1/s], the decay rate of small deviations; negative where P is unstable."""
-    p = np.asarray(polarization, dtype=np.float64)
+    """Return (2 a + 12 b P^2) / viscosity [1/s], the decay rate of small deviations; negative where P is unstable.
+
+    Raises:
+        ArgumentError: a polarisation is not finite.
+    """
+    p = finite_array("polarization", polarization, "C/m^2")
     slope = 2.0 * parameters.linear_coefficient + 12.0 * parameters.cubic_coefficient * p**2
     return np.asarray(slope / parameters.viscosity)
 

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
+from ferrogen.core.arrays import finite_array
 from ferrogen.core.errors import FerrogenError, argument_error, check_number, is_whole
 from ferrogen.device.polarization.preisach_kernel import everett_value, walk
 from ferrogen.device.polarization.spec import HysteresisSpec
@@ -172,14 +173,27 @@ def follow_preisach(
 
 
 def saturation_branch(parameters: PreisachParameters, field: ArrayLike, *, rising: bool) -> NDArray[np.float64]:
-    """Return the polarisation on a branch of the major loop [C/m^2] (equation 1.10) at quasi-static fields [V/m]."""
+    """Return the polarisation on a branch of the major loop [C/m^2] (equation 1.10) at quasi-static fields [V/m].
+
+    Raises:
+        ArgumentError: a field is NaN; infinite ones are saturation.
+    """
+    e = np.asarray(field, dtype=np.float64)
+    if np.isnan(e).any():
+        raise argument_error("field", "be fields in V/m", "NaN somewhere")
     shift = parameters.coercive_field if rising else -parameters.coercive_field
-    argument = (np.asarray(field, dtype=np.float64) - parameters.bias_field - shift) / (2.0 * parameters.branch_width)
+    argument = (e - parameters.bias_field - shift) / (2.0 * parameters.branch_width)
     return np.asarray(parameters.saturation_polarization * np.tanh(argument))
 
 
 def everett(parameters: PreisachParameters, upper: float, lower: float) -> float:
-    """Return D(upper, lower) [C/m^2]: the polarisation between two turning points [V/m]; 0 if they are reversed."""
+    """Return D(upper, lower) [C/m^2]: the polarisation between two turning points [V/m]; 0 if they are reversed.
+
+    Raises:
+        ArgumentError: a turning point is NaN; infinite ones are saturation.
+    """
+    if math.isnan(upper) or math.isnan(lower):
+        raise argument_error("upper", "be, like `lower`, a field in V/m", f"{upper} and {lower}")
     bias = parameters.bias_field
     return float(
         everett_value(
@@ -198,9 +212,14 @@ def preisach_density(parameters: PreisachParameters, upper: ArrayLike, lower: Ar
         parameters: of the branches.
         upper: switching field upwards [V/m].
         lower: switching field downwards [V/m]; broadcasts with ``upper``.
+
+    Raises:
+        ArgumentError: a field is not finite.
     """
     width, coercive = parameters.branch_width, parameters.coercive_field
-    a, b = (np.asarray(item, dtype=np.float64) - parameters.bias_field for item in (upper, lower))
+    a, b = (
+        finite_array(name, item, "V/m") - parameters.bias_field for name, item in (("upper", upper), ("lower", lower))
+    )
     up = 0.25 / width / np.cosh(np.clip((a - coercive) / (2.0 * width), -300.0, 300.0)) ** 2
     down = 0.25 / width / np.cosh(np.clip((b + coercive) / (2.0 * width), -300.0, 300.0)) ** 2
     scale = parameters.saturation_polarization * -math.expm1(-2.0 * coercive / width)
@@ -213,8 +232,11 @@ def reversible_slope(parameters: PreisachParameters, field: ArrayLike) -> NDArra
     Args:
         parameters: of the branches.
         field: where it turned [V/m].
+
+    Raises:
+        ArgumentError: a field is not finite.
     """
     width, coercive = parameters.branch_width, parameters.coercive_field
-    e = np.asarray(field, dtype=np.float64) - parameters.bias_field
+    e = finite_array("field", field, "V/m") - parameters.bias_field
     up, down = expit((e - coercive) / width), expit(-(e + coercive) / width)
     return np.asarray(2.0 * parameters.saturation_polarization / width * up * down)

@@ -6,6 +6,7 @@ at zero volts, in which a state is read.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -97,6 +98,8 @@ def amplitude_steps(first: float, last: float, width: float, count: int, gap: fl
     Raises:
         ArgumentError: amplitudes of different signs, or a value out of range.
     """
+    if not (math.isfinite(first) and math.isfinite(last)):
+        raise argument_error("last", "be, like `first`, a finite voltage in V", f"{first} V and {last} V")
     if first * last <= 0.0:
         raise argument_error("last", f"have the sign of `first` ({first:g} V)", f"{last:g} V")
     return PulseTrain(np.linspace(first, last, _count(count)), np.full(count, width), gap)

@@ -9,6 +9,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ferrogen.core.arrays import finite_array
+from ferrogen.core.errors import argument_error
+
+_LARGEST_EXPONENT = 600.0  # of the sinh, which overflows at 710
+
 
 def conductance(
     switched_fraction: ArrayLike, on_conductance: ArrayLike, off_conductance: ArrayLike
@@ -33,9 +38,16 @@ def averaged_conductance(
 
 
 def effective_voltage(voltage: ArrayLike, characteristic_voltage: float) -> NDArray[np.float64]:
-    """Return V0 sinh(V / V0) [V]: at that voltage an ohmic cell of the same conductance carries the same current."""
-    shape = np.sinh(np.asarray(voltage, dtype=np.float64) / characteristic_voltage)
-    return np.asarray(characteristic_voltage * shape)
+    """Return V0 sinh(V / V0) [V]: at that voltage an ohmic cell of the same conductance carries the same current.
+
+    Raises:
+        ArgumentError: a voltage [V] that is not finite, or so large that the sinh overflows.
+    """
+    v = finite_array("voltage", voltage, "V")
+    if (np.abs(v) > _LARGEST_EXPONENT * characteristic_voltage).any():
+        limit = _LARGEST_EXPONENT * characteristic_voltage
+        raise argument_error("voltage", f"stay within {limit:g} V", f"{np.abs(v).max():g} V")
+    return np.asarray(characteristic_voltage * np.sinh(v / characteristic_voltage))
 
 
 def read_current(

@@ -14,6 +14,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ferrogen.core.arrays import finite_array
 from ferrogen.core.constants import BOLTZMANN_EV, ELECTRON_MASS, ELEMENTARY_CHARGE, PLANCK, REDUCED_PLANCK
 from ferrogen.core.errors import ValidityError, argument_error, check_number
 from ferrogen.device.transport.barrier import Barrier
@@ -149,9 +150,7 @@ def fowler_nordheim(field: ArrayLike, height: float, mass: float, prefactor_mass
     check_number("height", height, "eV")
     check_number("mass", mass, "electron masses")
     check_number("prefactor_mass", prefactor_mass, "electron masses")
-    e = np.asarray(field, dtype=np.float64)
-    if not np.isfinite(e).all():
-        raise argument_error("field", "hold finite numbers in V/m", e[~np.isfinite(e)].flat[0])
+    e = finite_array("field", field, "V/m")
     size = np.maximum(np.abs(e), 1.0)  # below 1 V/m the exponential is nothing at all
     front = ELEMENTARY_CHARGE**2 * prefactor_mass / (8.0 * np.pi * PLANCK * height * mass)
     exponent = 4.0 / 3.0 * _WAVE_NUMBER * np.sqrt(mass) * height**1.5 / size
@@ -159,9 +158,7 @@ def fowler_nordheim(field: ArrayLike, height: float, mass: float, prefactor_mass
 
 
 def _direct_range(voltage: ArrayLike, barrier: Barrier) -> NDArray[np.float64]:
-    v = np.asarray(voltage, dtype=np.float64)
-    if not np.isfinite(v).all():
-        raise argument_error("voltage", "hold finite numbers in V", v[~np.isfinite(v)].flat[0])
+    v = finite_array("voltage", voltage, "V")
     if (v >= barrier.top_height).any() or (-v >= barrier.bottom_height).any():
         raise ValidityError(
             f"Argument `voltage` must lie between {-barrier.bottom_height:.3g} V and {barrier.top_height:.3g} V, where"

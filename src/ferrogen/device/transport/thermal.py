@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ferrogen.core.arrays import finite_array
 from ferrogen.core.constants import (
     BOLTZMANN,
     BOLTZMANN_EV,
@@ -28,13 +29,14 @@ from ferrogen.device.transport.spec import TransportSpec
 RICHARDSON = 4.0 * np.pi * ELEMENTARY_CHARGE * ELECTRON_MASS * BOLTZMANN**2 / PLANCK**3
 """Richardson constant of free electrons, 1.20e6 A/(m^2 K^2)."""
 
+_COLDEST, _HOTTEST = 1e-3, 1e5  # K; beyond, energies over kT overflow, or no film is left
 _LARGEST_EXPONENT = 600.0  # of the leakage's sinh, which overflows at 710
 
 
 def schottky_lowering(field: ArrayLike, optical_permittivity: float) -> NDArray[np.float64]:
     """Return sqrt(q |E| / (4 pi eps0 eps_opt)) [eV], by which the image force lowers an electrode's barrier."""
     check_number("optical_permittivity", optical_permittivity, "vacuum permittivities")
-    size = np.abs(_finite("field", "V/m", field))
+    size = np.abs(finite_array("field", field, "V/m"))
     return np.sqrt(ELEMENTARY_CHARGE * size / (4.0 * np.pi * VACUUM_PERMITTIVITY * optical_permittivity))
 
 
@@ -68,7 +70,7 @@ def thermionic(
     """
     check_number("height", height, "eV")
     check_number("richardson_mass", richardson_mass, "electron masses")
-    e, t = _finite("field", "V/m", field), _temperature(temperature)
+    e, t = finite_array("field", field, "V/m"), _temperature(temperature)
     left = _left(height, schottky_lowering(e, optical_permittivity), "the image force")
     return np.asarray(np.sign(e) * richardson_mass * RICHARDSON * t**2 * np.exp(-left / (BOLTZMANN_EV * t)))
 
@@ -95,7 +97,7 @@ def poole_frenkel(
     """
     check_number("trap_energy", trap_energy, "eV")
     check_number("conductivity", conductivity, "S/m")
-    e, t = _finite("field", "V/m", field), _temperature(temperature)
+    e, t = finite_array("field", field, "V/m"), _temperature(temperature)
     left = _left(trap_energy, poole_frenkel_lowering(e, optical_permittivity), "the field")
     return np.asarray(conductivity * e * np.exp(-left / (BOLTZMANN_EV * t)))
 
@@ -121,7 +123,7 @@ def hopping(
     check_number("activation_energy", activation_energy, "eV")
     check_number("distance", distance, "m")
     check_number("current_scale", current_scale, "A/m^2")
-    e, t = _finite("field", "V/m", field), _temperature(temperature)
+    e, t = finite_array("field", field, "V/m"), _temperature(temperature)
     pulled = 0.5 * distance * np.abs(e)
     left = _left(activation_energy, pulled, "the field")
     thermal = BOLTZMANN_EV * t
@@ -146,7 +148,7 @@ def activation_energy(temperature: ArrayLike, current: ArrayLike) -> NDArray[np.
     Raises:
         ArgumentError: fewer than two temperatures, shapes that do not fit, or a current that is not positive.
     """
-    t, i = _temperature(temperature), _finite("current", "A", current)
+    t, i = _temperature(temperature), finite_array("current", current, "A")
     if t.ndim != 1 or np.unique(t).size < 2 or i.ndim == 0 or i.shape[-1] != t.size:
         raise argument_error(
             "temperature", "hold two or more temperatures in K, one for each current of a row", f"of shape {t.shape}"
@@ -175,8 +177,8 @@ def leakage_current(
         CardError: the section gives ``leakage_conductance``, but not its voltage and activation energy.
         ArgumentError: an argument is not usable, or a voltage so high that the sinh overflows.
     """
-    v, t = _finite("voltage", "V", voltage), _temperature(temperature)
-    p = _finite("relative_polarization", "parts of the full one", relative_polarization)
+    v, t = finite_array("voltage", voltage, "V"), _temperature(temperature)
+    p = finite_array("relative_polarization", relative_polarization, "parts of the full one")
     if transport.leakage_conductance is None:
         return np.zeros(np.broadcast_shapes(v.shape, t.shape, p.shape))
     scale, energy = transport.leakage_voltage, transport.leakage_activation_energy
@@ -201,15 +203,11 @@ def _left(height: float, lowering: NDArray[np.float64], what: str) -> NDArray[np
     return np.asarray(height - lowering)
 
 
-def _finite(name: str, unit: str, value: ArrayLike) -> NDArray[np.float64]:
-    array = np.asarray(value, dtype=np.float64)
-    if not np.isfinite(array).all():
-        raise argument_error(name, f"hold finite numbers in {unit}", array[~np.isfinite(array)].flat[0])
-    return array
-
-
 def _temperature(value: ArrayLike) -> NDArray[np.float64]:
-    t = _finite("temperature", "K", value)
-    if not (t > 0.0).all():
-        raise ArgumentError(f"Argument `temperature` must be positive in K, but it is {t.min():g} K.")
+    t = finite_array("temperature", value, "K")
+    if not ((t >= _COLDEST) & (t <= _HOTTEST)).all():
+        worst = t.min() if t.min() < _COLDEST else t.max()
+        raise ArgumentError(
+            f"Argument `temperature` must be positive, from {_COLDEST:g} K to {_HOTTEST:g} K, but it is {worst:g} K."
+        )
     return t

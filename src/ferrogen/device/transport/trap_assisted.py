@@ -205,4 +205,5 @@ def _energies(
     width_of = np.diff(stacked, axis=-1)
     nodes = stacked[..., :-1, None] + 0.5 * width_of[..., None] * (1.0 + _NODES)
     weights = 0.5 * width_of[..., None] * _WEIGHTS
-    return nodes.reshape(*low.shape, -1), weights.reshape(*low.shape, -1)
+    flat = (*low.shape, int(np.prod(nodes.shape[-2:])))
+    return nodes.reshape(flat), weights.reshape(flat)

@@ -26,6 +26,7 @@ ELECTRODE_DEPTH = 5.0
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(12)
 _PANELS = 3  # of 12 Gauss nodes between two neighbouring break points
+_HOTTEST = 1e5  # K
 _THERMAL_REACH = 40.0  # kT: e^-40 of the electrons lie beyond
 ACTION = 2.0 * np.sqrt(2.0 * ELECTRON_MASS * ELEMENTARY_CHARGE) / REDUCED_PLANCK  # 1 / (m sqrt(eV))
 
@@ -91,17 +92,17 @@ def tunnel_current(profile: BandProfile, voltage: ArrayLike, temperature: float 
     Args:
         profile: bands at that voltage, of shape ``(...)``.
         voltage: top against bottom [V], of a shape that broadcasts to the profile's.
-        temperature: [K], at least 1.
+        temperature: [K], from 1 to 1e5.
 
     Returns:
         Shape ``(...)``; exactly 0 at 0 V, and with the sign of the voltage.
 
     Raises:
-        ArgumentError: a voltage is not finite, or the temperature is below 1 K.
+        ArgumentError: a voltage is not finite, or the temperature is out of range.
     """
     check_number("temperature", temperature, "K")
-    if temperature < 1.0:
-        raise argument_error("temperature", "be at least 1 K", f"{temperature:g} K")
+    if not 1.0 <= temperature <= _HOTTEST:
+        raise argument_error("temperature", f"be at least 1 K and at most {_HOTTEST:g} K", f"{temperature:g} K")
     v = np.broadcast_to(np.asarray(voltage, dtype=np.float64), profile.upper.shape[:-1])
     if not np.isfinite(v).all() or not np.isfinite(profile.upper).all() or not np.isfinite(profile.lower).all():
         raise argument_error("voltage", "be finite, and with it the bands", "not")
@@ -139,5 +140,5 @@ def _energies(
     middles = start[..., None] + width[..., None] * (np.arange(_PANELS) + 0.5)
     nodes = middles[..., None] + 0.5 * width[..., None, None] * _NODES
     weights = np.broadcast_to(0.5 * width[..., None, None] * _WEIGHTS, nodes.shape)
-    flat = (*nodes.shape[:-3], -1)
+    flat = (*nodes.shape[:-3], int(np.prod(nodes.shape[-3:])))
     return nodes.reshape(flat), weights.reshape(flat)
