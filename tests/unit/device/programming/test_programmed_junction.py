@@ -10,15 +10,17 @@ import numpy as np
 import pytest
 
 from ferrogen.core.errors import CardError, ValidityError
-from ferrogen.device.card import DeviceCard
+from ferrogen.device.card import DeviceCard, load_card
+from ferrogen.device.electrostatics.spec import InterfaceSpec
+from ferrogen.device.electrostatics.stack import ferroelectric_field, stack_of
 from ferrogen.device.junction import Junction, draw_cells
 from ferrogen.device.polarization.domains import initial_state
 from ferrogen.device.polarization.spec import SwitchingSpec
-from ferrogen.device.programming.drive import film_drive
+from ferrogen.device.programming.drive import drive_of, film_drive
 from ferrogen.device.programming.respond import respond, respond_junction
 from ferrogen.device.programming.trains import amplitude_steps, identical_pulses
 from ferrogen.device.programming.variability_limits import compare_switching_noise
-from ferrogen.device.programming.write_verify import IncrementalPulses, write_verify_junction
+from ferrogen.device.programming.write_verify import IncrementalPulses, card_pulses, write_verify_junction
 
 
 @pytest.fixture
@@ -82,3 +84,21 @@ def test_card_noise_beside_that_of_its_domains(bare_card: DeviceCard) -> None:
         compare_switching_noise(
             bare_card.model_copy(update={"switching_noise": silent}), film_drive(10e-9), identical_pulses(1.5, 1e-6, 1)
         )
+
+
+def test_a_card_gives_its_pulses_and_its_drive() -> None:
+    card = load_card("hzo-mfis-nor")
+    spec = card.programming
+    assert spec is not None
+    how = card_pulses(spec, tolerance=0.05)
+    last = how.first_set + (round(spec.pulse_count.value) - 1) * how.increment
+    assert last == pytest.approx(spec.set_voltage.value, rel=1e-12)
+    assert how.limit == max(spec.set_voltage.value, spec.reset_voltage.value)
+    assert (how.width, how.gap, how.tolerance) == (spec.pulse_width.value, spec.pulse_gap.value, 0.05)
+    drive = drive_of(card, 350.0)
+    share = card.require(InterfaceSpec).compensated_share.value
+    expected = ferroelectric_field(stack_of(card), 2.0, 0.1, -share * 0.1)
+    assert float(drive.field(2.0, 0.1)) == pytest.approx(float(expected), rel=1e-12)
+    assert (drive.temperature, drive.coupled) == (350.0, True)
+    with pytest.raises(ValidityError, match="`temperature`"):
+        drive_of(card, 900.0)
