@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.constants import epsilon_0
 
 from ferrogen.core.errors import ArgumentError
 from ferrogen.core.streams import Purpose, Streams
@@ -54,6 +55,19 @@ def test_cells_reach_their_targets_and_the_books_balance(film: Film) -> None:
     for cost, bound in zip(costs, least, strict=True):
         assert bound * 0.9 <= cost.energy < max(bound, 1e-18) * 60.0
     assert costs[1].pulses < costs[3].pulses
+
+
+def test_the_energy_is_what_each_pulse_takes(film: Film) -> None:
+    """Set pulses of 0.8, 1.2, 1.2 V on a film of 10 nm whose drive has the permittivity 1: C V^2, and V dP A."""
+    how = replace(HOW, increment=0.4, limit=1.2, max_pulses=3, tolerance=1e-3)
+    done = write(film, np.full(30, ON), how)
+    assert np.all(done.pulses == 3)
+    capacitance = epsilon_0 * 1e-14 / 10e-9
+    volts = np.array([0.8, 1.2, 1.2])
+    np.testing.assert_allclose(done.charging_energy, capacitance * np.sum(volts**2), rtol=1e-8)
+    moved = 2.0 * 0.2547 * 1e-14 * (done.conductance - OFF) / (ON - OFF)  # charge, all of it at these voltages
+    assert np.all(moved > 0.0)
+    assert np.all((done.switching_energy >= 0.8 * moved * (1 - 1e-9)) & (done.switching_energy <= 1.2 * moved * 1.001))
 
 
 def test_cells_that_cannot_get_there_are_reported(film: Film) -> None:
