@@ -182,7 +182,7 @@ def calibrate_switching(request: Request) -> Calibration:
     best = main.fit
     about = (
         f"rmse {best.rmse:.3g} uC/cm^2 on {pulses.width.size} pulses of {', '.join(t.name for t in request.tables)};"
-        f" log-normal activation field, nucleation exponent {word};"
+        f" nucleation exponent {word};"
         f" {main.validation.pooled:.3g} uC/cm^2 on amplitudes left out"
     )
     summary = (
@@ -197,7 +197,7 @@ def calibrate_switching(request: Request) -> Calibration:
     return Calibration(
         kind="switching",
         fragment=CardFragment(
-            {"switching": _section(request, pulses, main, about)},
+            {"switching": _section(request, pulses, main, f"log-normal activation field, {about}")},
             _not_identified(best),
             held=("switching.nucleation_exponent", "switching.local_bias_field"),
         ),

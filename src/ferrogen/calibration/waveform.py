@@ -29,11 +29,11 @@ from ferrogen.calibration.kind import Kind, Request, Setting
 from ferrogen.calibration.misfit import misfit_sentences
 from ferrogen.calibration.result import Axis, Calibration, Panel, Series
 from ferrogen.calibration.switching import GRAIN_AREA, PRACTICAL
+from ferrogen.calibration.time_series import read_series
 from ferrogen.calibration.validation import CrossValidation, cross_validate
 from ferrogen.core.errors import DataFileError, argument_error
 from ferrogen.core.streams import Purpose
 from ferrogen.device.parameter import Parameter, Spread
-from ferrogen.device.waveforms import from_samples
 
 Array = NDArray[np.float64]
 
@@ -65,7 +65,7 @@ class Prediction:
 
 
 def read_records(request: Request) -> list[Record]:
-    """Read all files as records, each at all of its samples.
+    """Read all files as records, each at all of its samples, or in very long ones at every so many.
 
     Raises:
         DataFileError: too few samples, or a time that does not rise.
@@ -73,33 +73,30 @@ def read_records(request: Request) -> list[Record]:
     """
     records = []
     for table in request.tables:
-        data = table.read()
-        charge = data["charge"]
+        series = read_series(table)
+        charge = series.charge
         if table.units["charge"] == "C":
             charge = charge / request.sample.needed_area()
-        time, voltage = data["time"], data["voltage"]
-        if table.units["voltage"] == "V/m":
-            voltage = voltage * request.sample.needed_thickness()
+        thick = request.sample.needed_thickness() if table.units["voltage"] == "V/m" else 1.0
+        time, voltage = series.time, series.voltage * thick
         if time.size < _LEAST_SAMPLES:
             raise DataFileError(f"'{table.name}' has {time.size} samples; at least {_LEAST_SAMPLES} are needed.")
-        if np.any(np.diff(time) <= 0.0):
-            at = int(np.argmax(np.diff(time) <= 0.0))
-            raise DataFileError(
-                f"'{table.name}': the time must rise, but row {at + 2} has {time[at + 1]:.9g} s after {time[at]:.9g} s."
-                " Give the rows in order, and times with all their digits."
-            )
         if not np.ptp(voltage) > 0.0:
             raise DataFileError(f"'{table.name}': the voltage never changes, so there is nothing to learn from it.")
         start = request.word("start")
         charge, turned = charge_with_voltage(voltage, charge)
         records.append(
             Record(
-                table.name, time, voltage, charge, from_samples(time, voltage).voltages,
+                table.name, time, voltage, charge, series.mean_voltage * thick,
                 guessed_start(voltage) if start == "auto" else start, request.sample.kelvin,
-                f"'{table.name}': {turned}" if turned else "",
+                " ".join(f"'{table.name}': {line}" for line in (turned, _skipped(series.step)) if line),
             )
         )  # fmt: skip
     return records
+
+
+def _skipped(step: int) -> str:
+    return "" if step == 1 else f"of so many rows every {step}th was taken, with the mean voltage between them."
 
 
 def number_fitted(request: Request) -> int:

@@ -89,8 +89,17 @@ def _draw(upper: Axes, lower: Axes | None, panel: Panel) -> None:
         label = series.label if k < _MOST_NAMED else "_"
         colour = colours[k % len(colours)]
         if data is not None:
+            alone = (
+                model is not None and len(panel.series) == 1
+            )  # else a line among many points cannot be told from them
             upper.plot(
-                x[keep], data[keep], ".", color=colour, markersize=3.5, alpha=0.7, label=label if model is None else "_"
+                x[keep],
+                data[keep],
+                ".",
+                color=GREY if alone else colour,
+                markersize=3.5,
+                alpha=0.7,
+                label=label if model is None else "_",
             )
         if model is not None:
             upper.plot(x[keep], model[keep], color=colour, linewidth=1.3, label=label)
