@@ -141,6 +141,10 @@ class FitResult:
             return Interval(item.low, item.high, level)
         return Interval(item.outward(centre - width), item.outward(centre + width), level)
 
+    def stated_errors(self) -> dict[str, float]:
+        """Return the standard errors as they may be quoted: infinite for a parameter that ended at a bound."""
+        return {name: math.inf if name in self.at_bound else error for name, error in self.standard_errors.items()}
+
     def record(self) -> dict[str, object]:
         """Return everything but the residuals as plain values for JSON; what is not finite becomes None."""
         return {

@@ -289,7 +289,7 @@ def _sections(
 ) -> dict[str, dict[str, Parameter]]:
     largest = max(float(np.abs(item.voltage).max()) for item in used)
     valid = {"program_voltage": (0.0, largest)}
-    found, errors = best.values, best.standard_errors
+    found, errors = best.values, best.stated_errors()
 
     def one(value: float, unit: str, error: float, note: str = "", spread: Spread | None = None) -> Parameter:
         return fitted(value, unit, error, note=f"{note}{about}", source=request.source, valid=valid, spread=spread)

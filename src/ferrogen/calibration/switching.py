@@ -294,7 +294,7 @@ def _section(request: Request, pulses: Pulses, main: Compared, about: str) -> di
     if all(table.units["amplitude"] == "V" for table in request.tables):
         sizes = np.abs(pulses.amplitude)
         valid["program_voltage"] = (float(sizes.min()), float(sizes.max()))
-    errors = {item.name: max(best.standard_errors[item.name], main.validation.jackknife(item.name))
+    errors = {item.name: max(best.stated_errors()[item.name], main.validation.jackknife(item.name))
               for item in best.free}  # fmt: skip
     tail = "; standard error: the larger of the residuals' and the delete-an-amplitude jackknife's"
 

@@ -259,7 +259,7 @@ def _parameters(
     about: str,
 ) -> tuple[dict[str, Parameter], dict[str, Parameter]]:
     errors = {
-        item.name: max(best.standard_errors[item.name], 0.0 if validation is None else validation.jackknife(item.name))
+        item.name: max(best.stated_errors()[item.name], 0.0 if validation is None else validation.jackknife(item.name))
         for item in best.free
     }
     largest = max(float(np.abs(item.voltage).max()) for item in records)

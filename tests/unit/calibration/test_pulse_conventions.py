@@ -136,3 +136,15 @@ def test_sentences_of_misfit() -> None:
     drawn[7] = -9.5
     assert "1 points (rows 8)" in outlier_sentences(drawn, "V")[0]
     assert outlier_sentences(np.zeros(5), "V") == []
+
+
+def test_no_error_is_stated_for_what_ended_at_a_bound(tmp_path: Path) -> None:
+    width, volts, share = film()
+    sharp = np.where(share > 0.5, 2.0 * REMANENT, 0.0)
+    result = fitted(tmp_path / "film.csv", width, volts, sharp)
+    at_bound = result.record["fit"]["at_bound"]
+    assert "activation_width" in at_bound
+    section = result.fragment.sections["switching"]
+    for name in ("remanent_polarization", "activation_field", "attempt_time", "field_exponent"):
+        assert (section[name].standard_error is None) == (name in at_bound), name
+    assert section["activation_field"].note.startswith("spread 0.01 +- inf")
