@@ -1,7 +1,8 @@
 """Does the sample voltage disturb the stored weights? What the switching law of measured HZO says, card by card.
 
-Cells that are off, and cells that were set by a train of the card's own pulses, are held at the card's sample voltage
-and at its multiply voltage; the share of domains that are on is printed against time.
+Cells that are off, and cells that were set by a train of the card's own pulses, are held at the card's multiply and
+sample voltages; the share of domains that are on is printed against time. A read in the direction of set pulses (+)
+disturbs cells that are off, one against it (-) cells that are on. Cards do not say which of the two a read is.
 """
 
 from ferrogen.device.card import card_names, load_card
@@ -18,7 +19,8 @@ for name in card_names():
     for _ in range(int(card.programming.pulse_count.value)):
         on = cells.advance(on, card.programming.set_voltage.value, card.programming.pulse_width.value)
     print(f"{name}: {', '.join(f'{time:g} s' for time in TIMES)} at each voltage")
-    for voltage in (card.default_multiply_voltage, card.default_sample_voltage):
+    low, high = card.default_multiply_voltage, card.default_sample_voltage
+    for voltage in (low, -low, high, -high):
         for label, start in (("off", off), ("set", on)):
             shares, state, passed = [], start, 0.0
             for time in TIMES:
@@ -26,4 +28,4 @@ for name in card_names():
                 shares.append(float(cells.switched_fraction(state).mean()))
                 passed = time
             begun = float(cells.switched_fraction(start).mean())
-            print(f"  {voltage:4.2f} V  {label}  {begun:.3f} -> {', '.join(f'{share:.3f}' for share in shares)}")
+            print(f"  {voltage:+5.2f} V  {label}  {begun:.3f} -> {', '.join(f'{share:.3f}' for share in shares)}")
