@@ -33,7 +33,7 @@ from ferrogen.calibration.leakage import LeakageTable, leakage_at, load_leakage
 from ferrogen.calibration.misfit import misfit_sentences
 from ferrogen.calibration.result import Axis, Calibration, Panel, Series
 from ferrogen.calibration.switching import GRAIN_AREA, PRACTICAL
-from ferrogen.calibration.waveform import COLUMNS, MOST_EVALUATIONS, number_fitted, read_records
+from ferrogen.calibration.waveform import COLUMNS, MOST_EVALUATIONS, number_fitted, read_records, record_columns
 from ferrogen.calibration.waveform import SETTINGS as WAVEFORM_SETTINGS
 from ferrogen.core.errors import argument_error
 from ferrogen.core.streams import Purpose
@@ -179,7 +179,7 @@ def calibrate_loop(request: Request) -> Calibration:
         goodness={"rmse [uC/cm^2]": best.rmse, **({"rmse of predicted loops [uC/cm^2]": predicted} if held else {})},
         warnings=tuple(warnings),
         record={"fit": best.record(), "fixed": fixed, "loops": [_plain(item) for item in reports]},
-        residuals=_columns(records, left),
+        residuals=record_columns(records, left, "loop"),
         panels=tuple(_panel(*triple) for triple in zip(records, left, reports, strict=True)),
     )
 
@@ -362,19 +362,6 @@ def _plain(item: LoopReport) -> dict[str, object]:
         "own_lag": item.own_lag, "remanence_measured_model": list(item.remanence),
         "coercive_up_measured_model": list(item.coercive_up), "coercive_down_measured_model": list(item.coercive_down),
     }  # fmt: skip
-
-
-def _columns(records: Sequence[Record], left: Sequence[Array]) -> dict[str, Array]:
-    charge = np.concatenate([item.charge for item in records]) * PRACTICAL
-    residual = np.concatenate(left)
-    return {
-        "loop": np.concatenate([np.full(item.time.size, k + 1.0) for k, item in enumerate(records)]),
-        "time [s]": np.concatenate([item.time for item in records]),
-        "voltage [V]": np.concatenate([item.voltage for item in records]),
-        "charge [uC/cm^2]": charge,
-        "model [uC/cm^2]": charge - residual,
-        "residual [uC/cm^2]": residual,
-    }
 
 
 def _panel(record: Record, left: Array, report: LoopReport) -> Panel:

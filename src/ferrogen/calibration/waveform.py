@@ -7,7 +7,7 @@ one of their own, as where a charge counts from is the instrument's choice.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from ferrogen.calibration.charge import (
     thinned,
 )
 from ferrogen.calibration.columns import Wanted
-from ferrogen.calibration.fit import FitResult, fit, near
+from ferrogen.calibration.fit import FitResult, Free, fit, near
 from ferrogen.calibration.fragment import CardFragment, assumed, fitted
 from ferrogen.calibration.kind import Kind, Request, Setting
 from ferrogen.calibration.misfit import misfit_sentences
@@ -41,6 +41,7 @@ ATTEMPT_TIME = 1e-6  # s: between the two HZO films of device.md 1.3 (0.44 and 3
 FIELD_EXPONENT = 3.5  # between those of the same films (4.2 and 3.3)
 _SAMPLES = 900  # of a record: the error by thinning is reported, and is far below that of the model
 _LEAST_SAMPLES = 20
+STARTS = ("cycled", "up", "down")
 _MOST_FOLDS = 16
 _NOTICED = 1.0  # of the rmse: the largest error by thinning that is said aloud
 MOST_EVALUATIONS = 150  # of a search: measured records need 10 to 60
@@ -157,23 +158,23 @@ def calibrate_waveform(request: Request) -> Calibration:
         free += kinetics
     else:
         fixed |= {item.name: item.start for item in kinetics}
+    trials = [(_fitted(request, used, free, fixed, thickness), used) for used in _with_starts(request, thin[:count])]
+    best, used = min(trials, key=lambda trial: trial[0].rmse)
+    values = {**fixed, **best.values}
+    thin = [*used, *(_suited(request, item, values, thickness) for item in thin[count:])]
+    told = [] if request.word("start") != "auto" else [
+        f"'{item.name}' begins at {item.voltage[0]:.3g} V, far from its largest: the state there was told from the fit,"
+        f" {new.start}. State --set start=up, down or cycled if it is known."
+        for item, new in zip(records, thin, strict=True) if item.start == "cycled"
+    ]  # fmt: skip
+    records = [replace(item, start=new.start) for item, new in zip(records, thin, strict=True)]
     residuals = charge_residuals(thin[:count], thickness, fixed)
-    generator = request.streams.generator(Purpose.CALIBRATION, 0)
-    best = fit(
-        residuals,
-        free,
-        starts=int(request.number("starts")),
-        generator=generator,
-        tolerance=1e-8,
-        most_evaluations=MOST_EVALUATIONS,
-    )
     pieces, owners = _pieces(thin[:count])
     validation = (
         cross_validate(residuals, near(best), pieces, records=owners, tolerance=1e-6, most_evaluations=MOST_EVALUATIONS)
         if np.unique(pieces).size > 2
         else None
     )
-    values = {**fixed, **best.values}
     predictions, left = predict(records, values, thickness, count)
     thinning = max(
         float(np.abs(np.interp(item.time, full.time, model_charge(full, values, thickness))
@@ -203,6 +204,7 @@ def calibrate_waveform(request: Request) -> Calibration:
         },
         warnings=(
             *(item.remark for item in records if item.remark),
+            *told,
             *misfit_sentences(
                 np.concatenate([item.charge - item.charge.mean() for item in records[:count]]) * PRACTICAL,
                 np.concatenate(left[:count]),
@@ -222,9 +224,37 @@ def calibrate_waveform(request: Request) -> Calibration:
             "left_out_pieces": None if validation is None else validation.record(),
             "error_by_thinning [uC/cm^2]": thinning,
         },
-        residuals=_columns(records, left),
+        residuals=record_columns(records, left, "record"),
         panels=tuple(_panel(*triple) for triple in zip(records, left, predictions, strict=True)),
     )  # fmt: skip
+
+
+def _with_starts(request: Request, records: Sequence[Record]) -> list[list[Record]]:
+    """Return the records with every state that those of unknown beginning may begin in."""
+    if request.word("start") != "auto" or all(item.start != "cycled" for item in records):
+        return [list(records)]
+    return [
+        [replace(item, start=start) if item.start == "cycled" else item for item in records] for start in STARTS
+    ]  # fmt: skip
+
+
+def _suited(request: Request, record: Record, values: Mapping[str, float], thickness: float) -> Record:
+    """Return a predicted record in the state that suits it best, if nothing else tells where it begins."""
+    choices = [one for (one,) in _with_starts(request, [record])]
+    return min(choices, key=lambda item: float(np.std(item.charge - model_charge(item, values, thickness))))
+
+
+def _fitted(
+    request: Request, records: Sequence[Record], free: Sequence[Free], fixed: Mapping[str, float], thickness: float
+) -> FitResult:
+    return fit(
+        charge_residuals(records, thickness, fixed),
+        free,
+        starts=int(request.number("starts")),
+        generator=request.streams.generator(Purpose.CALIBRATION, 0),
+        tolerance=1e-8,
+        most_evaluations=MOST_EVALUATIONS,
+    )
 
 
 def _pieces(records: Sequence[Record]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -312,11 +342,12 @@ def _not_identified(request: Request, best: FitResult) -> tuple[str, ...]:
     return (*held, "domain_area: the mean of many domains does not tell their number.", *correlated)
 
 
-def _columns(records: Sequence[Record], left: Sequence[Array]) -> dict[str, Array]:
+def record_columns(records: Sequence[Record], left: Sequence[Array], label: str) -> dict[str, Array]:
+    """Return what is written of records and their residuals [uC/cm^2]; ``label`` names the column of their number."""
     charge = np.concatenate([item.charge for item in records]) * PRACTICAL
     residual = np.concatenate(left)
     return {
-        "record": np.concatenate([np.full(item.time.size, k + 1.0) for k, item in enumerate(records)]),
+        label: np.concatenate([np.full(item.time.size, k + 1.0) for k, item in enumerate(records)]),
         "time [s]": np.concatenate([item.time for item in records]),
         "voltage [V]": np.concatenate([item.voltage for item in records]),
         "charge [uC/cm^2]": charge,
@@ -345,7 +376,7 @@ SETTINGS = {
     "field_exponent": Setting(FIELD_EXPONENT, "of the switching, from pulses", low=0.5, high=10.0),
     "kinetics": Setting("given", "attempt_time and field_exponent: given or free", choices=("given", "free")),
     "nucleation_exponent": Setting("2", "1 (Markov domains) or 2", choices=("1", "2")),
-    "start": Setting("auto", "state at the start", choices=("auto", "up", "down", "cycled")),
+    "start": Setting("auto", "state at the start", choices=("auto", *STARTS)),
     "starts": Setting(1.0, "searches, the first from the stated start", low=1.0, high=100.0),
 }
 

@@ -95,6 +95,21 @@ def test_fields_and_a_charge_of_the_other_sign(tmp_path: Path) -> None:
     assert any("other sign" in line for line in two.warnings)
 
 
+@pytest.mark.parametrize("start", ["up", "down", "cycled"])
+def test_where_a_record_from_no_voltage_begins_is_told_from_it(tmp_path: Path, start: str) -> None:
+    paths = []
+    for k, turns in enumerate(
+        ([0.0, 0.6, -0.9, 1.2, -1.5, 2.0, -2.5, 1.3, 0.0], [0.0, -0.8, 1.0, -1.6, 2.5, -1.3, 0.0])
+    ):
+        item = record(turns, 5e4, start)
+        paths.append(write(tmp_path / f"w{k}.tsv", item, model_charge(item, TRUE, 10e-9), k))
+    chosen = {"nucleation_exponent": "1", "fitted": 1}
+    result = calibrate("waveform", paths, sample=FILM, settings=chosen)
+    assert [item["start"] for item in result.record["records"]] == [start, start]
+    assert sum("the state there was told" in line for line in result.warnings) == 2
+    assert all(item["rmse_own_offset"] < 0.3 for item in result.record["records"])
+
+
 def test_many_pieces_are_left_out_in_few_folds(tmp_path: Path) -> None:
     turns = np.empty(61)
     turns[0::2], turns[1::2] = 2.5, np.linspace(-0.5, -2.5, 30)
