@@ -104,7 +104,8 @@ def _draw(upper: Axes, lower: Axes | None, panel: Panel) -> None:
         if model is not None:
             upper.plot(x[keep], model[keep], color=colour, linewidth=1.3, label=label)
         if data is not None and model is not None and lower is not None:
-            lower.plot(x[keep], (data - model)[keep], ".", color=colour, markersize=2.5)
+            left = residuals_shown(data, model, logarithmic=panel.y.logarithmic)
+            lower.plot(x[keep], left[keep], ".", color=colour, markersize=2.5)
     upper.set_title(panel.title)
     upper.set_ylabel(_label(panel.y, y_unit))
     last = upper if lower is None else lower
@@ -117,9 +118,23 @@ def _draw(upper: Axes, lower: Axes | None, panel: Panel) -> None:
     if lower is not None:
         upper.tick_params(labelbottom=False)
         lower.axhline(0.0, color=GREY, linewidth=0.8)
-        lower.set_ylabel("data -\nmodel")
+        lower.set_ylabel("ln(data /\nmodel)" if panel.y.logarithmic else "data -\nmodel")
     if any(series.label for series in panel.series):
         upper.legend(loc="best", fontsize=7.5, ncols=2 if len(panel.series) > 5 else 1)
+
+
+def residuals_shown(data: Array, model: Array, *, logarithmic: bool) -> Array:
+    """Return data minus model, or on a logarithmic axis the logarithm of their ratio (NaN where it has none).
+
+    Args:
+        data: shape ``(n,)``.
+        model: shape ``(n,)``.
+        logarithmic: whether the axis above is.
+    """
+    if not logarithmic:
+        return data - model
+    positive = (data > 0.0) & (model > 0.0)
+    return np.log(np.where(positive, data, np.nan) / np.where(positive, model, np.nan))
 
 
 def _label(axis: Axis, unit: str) -> str:

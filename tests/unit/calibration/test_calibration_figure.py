@@ -9,7 +9,7 @@ from PIL import Image
 
 from ferrogen.calibration.fragment import CardFragment
 from ferrogen.calibration.result import Axis, Calibration, Panel, Series
-from ferrogen.report.calibration import calibration_figure
+from ferrogen.report.calibration import calibration_figure, residuals_shown
 
 X = np.geomspace(1e-7, 1e-3, 40)
 
@@ -45,3 +45,11 @@ def test_more_points_and_panels_than_can_be_seen(tmp_path: Path) -> None:
 def test_nothing_to_draw_is_no_figure(tmp_path: Path) -> None:
     assert calibration_figure(tmp_path / "residuals.png", result()) == 0
     assert not list(tmp_path.iterdir())
+
+
+def test_residuals_on_a_logarithmic_axis_are_those_of_the_logarithm() -> None:
+    data, model = np.array([1e-9, 2e-6, -1e-9, 1e-9]), np.array([2e-9, 1e-6, 1e-9, 0.0])
+    shown = residuals_shown(data, model, logarithmic=True)
+    np.testing.assert_allclose(shown[:2], [-np.log(2.0), np.log(2.0)], rtol=1e-12)
+    assert np.isnan(shown[2:]).all()
+    np.testing.assert_array_equal(residuals_shown(data, model, logarithmic=False), data - model)
