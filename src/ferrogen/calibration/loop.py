@@ -189,7 +189,11 @@ def _area_warnings(request: Request) -> list[str]:
     sentences = []
     for table in request.tables:
         units = table.units
-        if "current" not in units or units["charge"] == "C" or (units["current"] == "A" and not request.sample.area):
+        if (
+            not {"current", "time"} <= units.keys()
+            or units["charge"] == "C"
+            or (units["current"] == "A" and not request.sample.area)
+        ):
             continue
         data = table.read()
         density = data["current"] / (request.sample.needed_area() if units["current"] == "A" else 1.0)
@@ -375,7 +379,11 @@ def _panel(record: Record, left: Array, report: LoopReport) -> Panel:
 KIND = Kind(
     name="loop",
     title="polarisation loops -> [switching] or [hysteresis], permittivity",
-    columns=(*COLUMNS, Wanted("current", ("A", "A/m^2"), ("I", "I1", "J"), optional=True)),
+    columns=(
+        replace(COLUMNS[0], optional=True),
+        *COLUMNS[1:],
+        Wanted("current", ("A", "A/m^2"), ("I", "I1", "J"), optional=True),
+    ),
     calibrate=calibrate_loop,
     settings={
         **WAVEFORM_SETTINGS,
@@ -384,6 +392,7 @@ KIND = Kind(
         "model": Setting("domains", "domains or preisach", choices=("domains", "preisach")),
         "leakage": Setting("none", "none, or 'FILE at TEMPERATURE; ...' of direct-current tables", text=True),
         "leakage_activation": Setting(0.0, "energy of the leakage, if one table is given", "eV", low=0.0, high=3.0),
+        "frequency": Setting(0.0, "of loops in tables without times, one loop a file", "Hz", low=0.0, high=1e9),
         "lag": Setting("fitted", "of the instrument", choices=("fitted", "none")),
         "closed": Setting("auto", "the instrument takes off the mean current", choices=("auto", "yes", "no")),
         "temperatures": Setting("", "one a file, in order, e.g. '31 degC, 127 degC'", text=True),

@@ -34,20 +34,23 @@ class TimeSeries:
     step: int
 
 
-def read_series(table: Table, most: int = MOST_SAMPLES) -> TimeSeries:
+def read_series(table: Table, most: int = MOST_SAMPLES, *, period: float = 0.0) -> TimeSeries:
     """Read the columns ``time``, ``voltage`` and ``charge`` in memory that does not grow with the file.
 
     Args:
         table: that has them.
         most: samples that are kept; twice as many, at most, are held.
+        period: of a table without times, whose rows are then taken to be evenly spaced over it [s].
 
     Raises:
         DataFileError: as for reading the table, no rows, or a time that does not rise.
     """
     kept = np.empty((0, 4))  # time, voltage, charge, integral of the voltage up to there
     last, rows, step = np.empty((0, 4)), 0, 1
+    timed = "time" in table.units
     for chunk in table.chunks():
-        block = np.column_stack([chunk[name] for name in ("time", "voltage", "charge")])
+        time = chunk["time"] if timed else rows + np.arange(len(chunk["voltage"]), dtype=np.float64)
+        block = np.column_stack([time, chunk["voltage"], chunk["charge"]])
         joined = np.concatenate([last[:, :3], block])
         rise = np.diff(joined[:, 0])
         if np.any(rise <= 0.0):
@@ -69,4 +72,4 @@ def read_series(table: Table, most: int = MOST_SAMPLES) -> TimeSeries:
         kept = np.concatenate([kept, last])
     time, voltage, charge, integral = (np.ascontiguousarray(column) for column in kept.T)
     mean = 0.5 * (voltage[1:] + voltage[:-1]) if step == 1 else np.diff(integral) / np.diff(time)
-    return TimeSeries(time, voltage, charge, mean, step)
+    return TimeSeries(time if timed else time * (period / max(rows - 1, 1)), voltage, charge, mean, step)

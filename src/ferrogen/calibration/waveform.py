@@ -29,9 +29,10 @@ from ferrogen.calibration.kind import Kind, Request, Setting
 from ferrogen.calibration.misfit import misfit_sentences
 from ferrogen.calibration.result import Axis, Calibration, Panel, Series
 from ferrogen.calibration.switching import GRAIN_AREA, PRACTICAL
+from ferrogen.calibration.table import Table
 from ferrogen.calibration.time_series import read_series
 from ferrogen.calibration.validation import CrossValidation, cross_validate
-from ferrogen.core.errors import DataFileError, argument_error
+from ferrogen.core.errors import ArgumentError, DataFileError, argument_error
 from ferrogen.core.streams import Purpose
 from ferrogen.device.parameter import Parameter, Spread
 
@@ -65,6 +66,18 @@ class Prediction:
         )
 
 
+def _period(request: Request, table: Table) -> float:
+    """Return the time that a table without times spans [s]: one loop at the frequency that was told; else 0."""
+    if "time" in table.units:
+        return 0.0
+    if request.number("frequency") == 0.0:
+        raise ArgumentError(
+            f"'{table.name}' has no times, so setting `frequency` is needed: give that of the loop, e.g."
+            " --set 'frequency = 1 kHz' (rows are then evenly spaced in time), or name the column of times."
+        )
+    return 1.0 / request.number("frequency")
+
+
 def read_records(request: Request) -> list[Record]:
     """Read all files as records, each at all of its samples, or in very long ones at every so many.
 
@@ -74,7 +87,7 @@ def read_records(request: Request) -> list[Record]:
     """
     records = []
     for table in request.tables:
-        series = read_series(table)
+        series = read_series(table, period=_period(request, table))
         charge = series.charge
         if table.units["charge"] == "C":
             charge = charge / request.sample.needed_area()

@@ -219,6 +219,21 @@ def test_a_loop_gives_its_parameters_back_and_predicts_rates_and_temperatures(tm
     assert hot["rmse"] > 1.0
 
 
+def test_a_loop_without_times_needs_its_frequency(tmp_path: Path) -> None:
+    (timed,) = waves(tmp_path)[:1]
+    rows = np.loadtxt(timed, delimiter="\t", skiprows=1)
+    bare = tmp_path / "bare.tsv"
+    np.savetxt(bare, rows[:, 1:], delimiter="\t", header="V V\tP uC_per_cm2", comments="")
+    with pytest.raises(ArgumentError, match="setting `frequency` is needed"):
+        calibrate("loop", [bare], sample=FILM)
+    frequency = 1e6 / float(rows[-1, 0] - rows[0, 0])
+    quick = {"model": "preisach", "lag": "none", "start": "cycled"}
+    known = calibrate("loop", [timed], sample=FILM, settings=quick)
+    told = calibrate("loop", [bare], sample=FILM, settings={**quick, "frequency": frequency})
+    assert told.record["loops"][0]["frequency"] == pytest.approx(frequency)
+    assert told.goodness["rmse [uC/cm^2]"] == pytest.approx(known.goodness["rmse [uC/cm^2]"], rel=1e-6)
+
+
 def test_a_charge_made_with_another_area_is_told(tmp_path: Path) -> None:
     time = np.linspace(0.0, 1e-3, 200)
     voltage = 3.0 * np.interp(time / 1e-3, [0.0, 0.25, 0.75, 1.0], [0.0, 1.0, -1.0, 0.0])
