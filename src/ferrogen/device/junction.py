@@ -226,6 +226,9 @@ def draw_cells(
 ) -> Junction:
     """Draw cells of ferrogen's own device model from a card with a section [switching].
 
+    Conductances and domains scatter by the card's spreads, each on its own. What the section [variability] adds,
+    correlations and stuck cells, is in :func:`ferrogen.device.variability.draw.draw_junctions`.
+
     Args:
         card: the card.
         cells: how many.
