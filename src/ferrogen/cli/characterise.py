@@ -18,7 +18,7 @@ def characterise(
         str, typer.Argument(help="Device card: a shipped name or the path of a .toml file.")
     ] = "hzo-mfis-nor",
     *,
-    out: Out,
+    out: Out = Path("datasheet"),
     seed: Seed = 0,
     temperature: Temperature = None,
     against: Annotated[str | None, typer.Option(help="Another card, drawn into the same panels.")] = None,

@@ -71,7 +71,8 @@ def characterise_card(
     Raises:
         CardError: unknown or malformed card.
         ValidityError: the temperature lies outside a card's validity.
-        ArgumentError: a seed, a number of cells or the name of a page that makes no sense.
+        ArgumentError: a seed, a number of cells or the name of a page that makes no sense; measured data that none of
+            the wanted pages shows.
         OutputError: the folder cannot be written.
     """
     data = dict(measured or {})
@@ -80,6 +81,7 @@ def characterise_card(
         name: Subject(item, seed, temperature, cells, data) for name, item in zip(_names(cards), cards, strict=True)
     }
     wanted = _wanted(pages)
+    _check_shown(data, wanted)
     tell = progress or (lambda _what, _share: None)
     composed: list[Composed] = []
     with output_folder(out) as staging:
@@ -105,6 +107,19 @@ def _wanted(names: Sequence[str]) -> list[Page]:
         if name not in {page.name for page in pages}:
             raise argument_error("pages", f"name pages among {', '.join(page.name for page in pages)}", repr(name))
     return [page for page in pages if not names or page.name in names]
+
+
+def _check_shown(measured: Mapping[str, Measured], wanted: Sequence[Page]) -> None:
+    """Refuse measured data that none of the wanted pages would show."""
+    for kind, item in measured.items():
+        if not any(kind in page.kinds for page in wanted):
+            names = " or ".join(page.name for page in load_pages() if kind in page.kinds)
+            raise argument_error(
+                "pages",
+                f"name a page that shows '{kind}' data",
+                ", ".join(page.name for page in wanted),
+                f"For '{item.name}' add --page {names}.",
+            )
 
 
 def _verdicts(subjects: Mapping[str, Subject], composed: Sequence[Composed]) -> dict[str, str]:

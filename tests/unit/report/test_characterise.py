@@ -20,6 +20,7 @@ from ferrogen.device.noise.rtn.closed_form import sampled_lorentzian
 from ferrogen.device.noise.rtn.traces import occupancy_traces
 from ferrogen.report import characterise as module
 from ferrogen.report.characterise import characterise_card, page_names
+from ferrogen.report.datasheet.measured import read_measured
 from ferrogen.report.junction import binned_welch, draw_junction, relative_trace, spectrum, window_averages
 
 CARD = "hzo-mfis-nor"
@@ -295,3 +296,19 @@ def test_a_card_without_sections_is_told_which_are_missing(tmp_path: Path) -> No
     assert "[switching]" in record["pages_left_out"]["loops"]
     assert "[switching] and [reliability]" in record["pages_left_out"]["retention"]
     assert record["read_disturb"] is None
+
+
+def test_data_that_no_wanted_page_shows_are_refused_and_nothing_is_written(tmp_path: Path) -> None:
+    table = tmp_path / "iv.csv"
+    table.write_text("voltage [V],current [A]\n0.1,1e-9\n0.2,2e-9\n")
+    data = read_measured([("iv", table)])
+    with pytest.raises(ArgumentError, match=r"shows 'iv' data.*iv\.csv.*--page transport"):
+        characterise_card(CARD, tmp_path / "out", pages=["loops"], measured=data)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_is_chosen_where_none_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = invoke("ideal", "--page", "currents", "--quiet")
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "datasheet" / "datasheet.pdf").exists()

@@ -16,6 +16,7 @@ from ferrogen.core.errors import ArgumentError, DataFileError, argument_error
 from ferrogen.report.datasheet.page import Array
 
 _MOST_ROWS = 2_000_000
+_LARGEST_SPAN = 1.0  # C/m^2, of a polarisation: more than ferroelectric films reach; beyond it lies a wrong unit
 
 KINDS: Final[Mapping[str, tuple[Wanted, ...]]] = {
     "switching": (
@@ -180,7 +181,8 @@ def _checked(item: Measured) -> Measured:
     """Refuse tables that a page could not show.
 
     Raises:
-        DataFileError: too few rows, times that do not rise, or values that would be divided by but are zero.
+        DataFileError: too few rows, times that do not rise, a polarisation that no film has,
+            or values that would be divided by but are zero.
     """
     rows = next(iter(item.columns.values())).size
     if rows < 2:
@@ -188,6 +190,12 @@ def _checked(item: Measured) -> Measured:
     if "time" in item.columns and item.kind in ("loop", "rtn") and np.any(np.diff(item.columns["time"]) <= 0.0):
         raise DataFileError(
             f"The times in '{item.name}' do not rise from row to row. Sort it, or choose another column."
+        )
+    span = float(np.ptp(item.columns["polarization"])) if "polarization" in item.columns else 0.0
+    if span > _LARGEST_SPAN:
+        raise DataFileError(
+            f"'{item.name}': the polarisation spans {1e2 * span:.3g} uC/cm^2, but no ferroelectric film has more than"
+            f" {1e2 * _LARGEST_SPAN:g} uC/cm^2. Check the unit of the column, and the area."
         )
     if item.kind == "retention" and not np.any(item.columns["time"] > 0.0):
         raise DataFileError(f"'{item.name}' has no time above zero.")

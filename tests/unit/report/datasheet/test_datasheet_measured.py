@@ -29,11 +29,11 @@ def test_every_kind_is_shown_by_a_page_and_only_those() -> None:
 def test_columns_come_in_the_units_of_the_pages(tmp_path: Path) -> None:
     path = written(tmp_path, "w,E,Q\n1,2,3\n10,2,6\n")
     chosen = parse_choices(["pulse_width = w [us]", "amplitude = E [MV/cm]", "polarization = Q [nC]"])
-    facts = Facts(Sample(thickness=1e-8, area=1e-9))
+    facts = Facts(Sample(thickness=1e-8, area=1e-7))
     item = read_measured([("switching", path)], chosen, facts=facts)["switching"]
     np.testing.assert_allclose(item.columns["pulse_width"], [1e-6, 1e-5])
     np.testing.assert_allclose(item.columns["amplitude"], [2.0, 2.0])  # 2 MV/cm over 10 nm
-    np.testing.assert_allclose(item.columns["polarization"], [3.0, 6.0])  # 3 nC over 1e-9 m^2
+    np.testing.assert_allclose(item.columns["polarization"], [0.03, 0.06])  # 3 nC over 1e-7 m^2
     with pytest.raises(ArgumentError, match="thickness"):
         read_measured([("switching", path)], chosen)
 
@@ -48,6 +48,7 @@ def test_other_texts_than_kind_and_file_are_refused(text: str) -> None:
     ("kind", "text", "says"),
     [
         ("loop", "voltage [V],polarization [C/m^2]\n1,0.1\n", "1 row"),
+        ("loop", "voltage [V],polarization [C/cm^2]\n-1,-20\n1,20\n", "Check the unit"),
         ("rtn", "time [s],value [A]\n1,2\n0,2\n", "do not rise"),
         ("rtn", "value [A]\n0\n1\n", "zero"),
         ("retention", "time [s],value [1]\n0,1\n0,1\n", "no time above zero"),
