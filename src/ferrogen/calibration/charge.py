@@ -29,7 +29,9 @@ Values = Mapping[str, float]
 ACTIVATION_NODES = 24
 BIAS_NODES = 12
 _FIELDS = (1e7, 2e9)  # V/m, largest of a record: the bounds of the search then lie within what a card may hold
-_SPANS = (5e-3, 1.0)  # C/m^2
+CHARGE_SPANS = (5e-3, 1.0)
+"""Least and largest span [C/m^2] of a polarisation or charge density that a ferroelectric film may show."""
+
 _FAITHFUL = 0.05  # of the span: by which a voltage may differ from a line between the samples that are kept
 _NEAR_THE_END = 0.9  # of the largest voltage: a record that begins there begins poled
 
@@ -174,7 +176,7 @@ def check_sizes(name: str, largest: float, span: float) -> None:
     """
     for size, (low, high), what, unit, practical in (
         (largest, _FIELDS, "largest field is", "MV/cm", 1e-8),
-        (span, _SPANS, "charge spans", "uC/cm^2", 1e2),
+        (span, CHARGE_SPANS, "charge spans", "uC/cm^2", 1e2),
     ):
         if not low <= size <= high:
             raise DataFileError(

@@ -139,7 +139,8 @@ def _make(subject: Subject) -> Content:
         Plot(
             "sample", f"Held at the sample voltage, {sample:g} V",
             f"Share of the domains that are on in a junction that was off, half on or on, {subject.temperature:g} K."
-            f" Mean junction {subject.stack_says()}; set by pulses of the card. Dotted: the same at 0 V, where the"
+            f" Mean junction {subject.stack_says()}; set by pulses of the card, and read in their direction."
+            " Dotted: the same at 0 V, where the"
             " state is merely stored. Beyond the measured pulse widths this extrapolates Merz' law to low fields.",
             time, Axis("Switched share", "1"),
             [

@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from ferrogen.calibration.charge import CHARGE_SPANS
 from ferrogen.calibration.columns import Choice, Wanted
 from ferrogen.calibration.samples import Sample
 from ferrogen.calibration.table import TableFormat, open_table
@@ -16,7 +17,6 @@ from ferrogen.core.errors import ArgumentError, DataFileError, argument_error
 from ferrogen.report.datasheet.page import Array
 
 _MOST_ROWS = 2_000_000
-_LARGEST_SPAN = 1.0  # C/m^2, of a polarisation: more than ferroelectric films reach; beyond it lies a wrong unit
 
 KINDS: Final[Mapping[str, tuple[Wanted, ...]]] = {
     "switching": (
@@ -192,10 +192,10 @@ def _checked(item: Measured) -> Measured:
             f"The times in '{item.name}' do not rise from row to row. Sort it, or choose another column."
         )
     span = float(np.ptp(item.columns["polarization"])) if "polarization" in item.columns else 0.0
-    if span > _LARGEST_SPAN:
+    if span > CHARGE_SPANS[1]:
         raise DataFileError(
             f"'{item.name}': the polarisation spans {1e2 * span:.3g} uC/cm^2, but no ferroelectric film has more than"
-            f" {1e2 * _LARGEST_SPAN:g} uC/cm^2. Check the unit of the column, and the area."
+            f" {1e2 * CHARGE_SPANS[1]:g} uC/cm^2. Check the unit of the column, and the area."
         )
     if item.kind == "retention" and not np.any(item.columns["time"] > 0.0):
         raise DataFileError(f"'{item.name}' has no time above zero.")

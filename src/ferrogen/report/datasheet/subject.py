@@ -132,7 +132,7 @@ class Subject:
             return "the field being the voltage over the ferroelectric's thickness (the card has no other layer)"
         if self.card.interface is None:
             return "in its stack, without interface charge (the card does not describe any)"
-        return "in its stack, with the depolarisation field and the slow interface charge"
+        return "in its stack, with the depolarisation field and the interface charge"
 
     @property
     def thickness(self) -> float:
