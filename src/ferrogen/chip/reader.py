@@ -119,7 +119,7 @@ def window_reader(
     def per_reading(values: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.asarray(np.bincount(reading[rest], weights=values[rest], minlength=readings), dtype=np.float64)
 
-    lines = drive * population.conductance(tile.state.switched_fraction).sum(axis=0)[:columns]
+    lines = drive * tile.conductance(population).sum(axis=0)[:columns]
     standing = lines.reshape(readings, -1).sum(axis=1)
     # Two windows are subtracted: the noise of one counts twice; its shot noise is that of all lines' currents.
     amplifier = tile.spec.periphery.sample_amplifier

@@ -6,11 +6,12 @@ anew when they are needed, from the same address, instead of being kept: they ta
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ferrogen.array.condition import Condition
 from ferrogen.array.levels import ConductanceWindow, conductance_window
 from ferrogen.array.population import CellPopulation, draw_population
 from ferrogen.array.programming import ProgrammedState, program
@@ -49,6 +50,7 @@ class Tile:
         number: which tile of the chip.
         samples: whether its bit lines serve the sample mode.
         state: what programming left.
+        condition: what use has made of it since; None: nothing.
     """
 
     card: DeviceCard
@@ -57,15 +59,32 @@ class Tile:
     number: int
     samples: bool
     state: ProgrammedState
+    condition: Condition | None = None
 
     @property
     def window(self) -> ConductanceWindow:
         """The conductance window of the card."""
         return conductance_window(self.card)
 
+    @property
+    def switched_fraction(self) -> NDArray[np.float64]:
+        """Share of each cell's domains in the on state now, shape ``(rows, columns)``."""
+        return self.state.switched_fraction if self.condition is None else self.condition.switched_fraction
+
     def population(self) -> CellPopulation:
-        """Draw this tile's cells (the same ones every time)."""
-        return _population(self.card, self.spec, self.streams, self.number)
+        """Draw this tile's cells (the same ones every time), aged as its condition says."""
+        fresh = _population(self.card, self.spec, self.streams, self.number)
+        if self.condition is None:
+            return fresh
+        return replace(
+            fresh,
+            on_conductance=fresh.on_conductance * self.condition.on_factor,
+            off_conductance=fresh.off_conductance * self.condition.off_factor,
+        )
+
+    def conductance(self, population: CellPopulation) -> NDArray[np.float64]:
+        """Return the present conductance [S] of its ``population`` with all traps empty, shape ``(rows, columns)``."""
+        return population.conductance(self.switched_fraction)
 
     def event_means(
         self, population: CellPopulation, schedule: Schedule, temperature: float
@@ -79,9 +98,9 @@ class Tile:
         return to_one, to_zero
 
     def steps(self, population: CellPopulation) -> NDArray[np.float64]:
-        """Return the conductance step [S] of every trap in the programmed state."""
+        """Return the conductance step [S] of every trap in the present state."""
         return population.trap_steps(
-            self.state.switched_fraction,
+            self.switched_fraction,
             self.card.off_state_amplitude_factor.value,
             self.card.trap_amplitude_limit.value,
         )
@@ -110,7 +129,7 @@ class Tile:
             cycles=1,
         )[:, 0, 0]
         variance[frozen] = 0.0
-        still = population.conductance(self.state.switched_fraction)
+        still = self.conductance(population)
         average = still + population.per_cell(steps * mean)
         return ProductStatistics(
             mean=self.spec.periphery.wires.effective_conductance(average),
@@ -139,7 +158,7 @@ class Tile:
             cycles=cycles,
             threads=threads,
         )[:, :, 0]
-        still = population.conductance(self.state.switched_fraction)
+        still = self.conductance(population)
         moved = sums.reshape(population.columns, population.rows, cycles).transpose(2, 1, 0)
         wires = self.spec.periphery.wires
         return np.stack([wires.effective_conductance(still + moved[k]) for k in range(cycles)])

@@ -37,6 +37,11 @@ class Purpose(IntEnum):
     VARIABILITY = 17
     BREAKDOWN = 18
     SYNTHETIC_DATA = 19
+    CONVERTER_MISMATCH = 20
+    CONVERSION_NOISE = 21
+    FAULTS = 22
+    SELF_TEST = 23
+    DISTURB = 24
 
 
 @dataclass(frozen=True, slots=True)
