@@ -30,6 +30,11 @@ class ChipDecoder:
     layers: list[AnalogLinear]
     point: OperatingPoint
 
+    @property
+    def tiles(self) -> list[int]:
+        """Numbers of the tiles that hold the weights, layer by layer."""
+        return [number for layer in self.layers for row in layer.grid for number in row]
+
     def __call__(
         self,
         latents: torch.Tensor,

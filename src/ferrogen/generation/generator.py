@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -28,6 +29,9 @@ _BLOCK = 64
 Progress = Callable[[int], None]
 """Called with the number of images done since the last call."""
 
+Sampling = Literal["shared", "dedicated"]
+"""Which cells make the noise: those of the largest layer's weights, or tiles of their own, all set, without weights."""
+
 
 @dataclass(slots=True)
 class ChipGenerator:
@@ -41,6 +45,7 @@ class ChipGenerator:
         point: operating point; the card's default, if not given.
         sampler_spec: how latents are read.
         fidelity: of the products: ``statistical``, or ``cell`` (every trap followed; slow).
+        sampling: which cells make the noise.
 
     Raises:
         CapacityError: the chip has too few tiles.
@@ -53,10 +58,12 @@ class ChipGenerator:
     point: OperatingPoint | None = None
     sampler_spec: SamplerSpec = field(default_factory=SamplerSpec)
     fidelity: Fidelity = "statistical"
+    sampling: Sampling = "shared"
     vae: VAE = field(init=False)
     at: OperatingPoint = field(init=False)
     decoder: ChipDecoder = field(init=False)
     sampler: LatentSampler = field(init=False)
+    sampling_tiles: list[int] = field(init=False)
 
     def __post_init__(self) -> None:
         self.vae = self.model if isinstance(self.model, VAE) else load_vae(self.model)
@@ -69,25 +76,36 @@ class ChipGenerator:
                 f" {self.chip.spec.pairs}. Use wider tiles, or fewer pairs a latent."
             )
         tiles = math.ceil(self.latents / on_a_tile)
-        self.decoder = map_decoder(self.vae.decoder, self.chip, self.at, sampling_tiles=tiles)
+        if self.sampling not in ("shared", "dedicated"):
+            raise argument_error("sampling", "be 'shared' or 'dedicated'", repr(self.sampling))
+        shared = self.sampling == "shared"
+        self.decoder = map_decoder(self.vae.decoder, self.chip, self.at, sampling_tiles=tiles if shared else 0)
+        if shared:
+            self.sampling_tiles = [number for number in self.decoder.tiles if self.chip.tile(number).samples]
+        else:
+            self.sampling_tiles = self.chip.reserve(tiles)
+            for number in self.sampling_tiles:
+                target = np.full((self.chip.spec.rows, self.chip.spec.columns), self.chip.window.high)
+                self.chip.program(number, target, samples=True)
         self.sampler = self._sampler(None)
 
     def _sampler(self, calibration: Calibration | None) -> LatentSampler:
-        tiles = [number for layer in self.decoder.layers for row in layer.grid for number in row]
-        sampling = [number for number in tiles if self.chip.tile(number).samples]
-        return LatentSampler(self.chip, self.at, self.latents, self.sampler_spec, sampling, calibration)
+        return LatentSampler(self.chip, self.at, self.latents, self.sampler_spec, self.sampling_tiles, calibration)
 
     @property
     def latents(self) -> int:
         """Numbers an image needs."""
         return self.vae.spec.latent
 
-    def move(self, point: OperatingPoint, calibration: Calibration | None = None) -> None:
+    def move(
+        self, point: OperatingPoint, calibration: Calibration | None = None, *, keep_converters: bool = False
+    ) -> None:
         """Go to another operating point with the same programmed cells; the decoder's converters are calibrated anew.
 
         Args:
             point: where to go.
             calibration: of the latents, kept in use; a new one is made if not given.
+            keep_converters: leave the ranges of the decoder's converters as they are.
 
         Raises:
             ValidityError: the point lies outside the card's validity.
@@ -95,7 +113,10 @@ class ChipGenerator:
         """
         point.check(self.chip.device)
         self.at = point
-        self.decoder.move(point)
+        if keep_converters:
+            self.decoder.point = point
+        else:
+            self.decoder.move(point)
         self.sampler = self._sampler(calibration)
 
     def calibrate_latents(self) -> None:

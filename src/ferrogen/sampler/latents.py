@@ -30,6 +30,7 @@ from ferrogen.core.errors import CapacityError, SilentCellsError, argument_error
 # Full scale over the standard deviation of the first calibration reads: one reading in a million clips.
 _HEADROOM = 5.0
 _RANGING_READS = 256
+_LEAST_READS = 16
 
 MOST_IMAGES = 2**40
 """Images are numbered below this, so that their cycles never meet the sampler's other addresses."""
@@ -184,6 +185,31 @@ class LatentSampler:
                 f" in {self.spec.calibration_reads} reads. Raise the voltage, or read more cells a latent."
             )
         return Calibration(full_scale, reads.mean(axis=0), deviation, self.spec.calibration_reads, clipped)
+
+    def estimate(self, first: int, count: int) -> Calibration:
+        """Estimate a calibration from the readings of images in use, as a chip does in the background.
+
+        It costs no windows: the readings are those of images ``first`` to ``first + count - 1``. The full scale of now
+        digitises them; the one returned suits what was found.
+
+        Raises:
+            ArgumentError: a negative image number, or fewer than 16 readings.
+            SilentCellsError: a reading never changed.
+        """
+        if first < 0 or first + count > MOST_IMAGES:
+            raise argument_error("first", f"and first + count be image numbers from 0 to {MOST_IMAGES}", first)
+        if count < _LEAST_READS:
+            raise argument_error("count", f"be at least {_LEAST_READS} readings", count)
+        start, before = self.first_cycle + first, self.clipped
+        reads = self._read(range(start, start + count), self.in_use.full_scale)
+        mean, deviation = reads.mean(axis=0), reads.std(axis=0, ddof=1)
+        if not np.all(deviation > 0.0):
+            raise SilentCellsError(
+                f"{int(np.sum(deviation <= 0.0))} of {self.latents} readings never changed in {count} reads:"
+                " there is nothing to calibrate. Raise the sample voltage, or read more cells a latent."
+            )
+        wanted = float(np.max(np.abs(mean) + _HEADROOM * deviation))
+        return Calibration(max(wanted, self.spec.smallest_full_scale), mean, deviation, count, self.clipped - before)
 
     def draw(self, first: int, count: int) -> NDArray[np.float64]:
         """Return the latents of images ``first`` to ``first + count - 1``, shape ``(count, latents)``.
