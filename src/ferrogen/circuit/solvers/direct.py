@@ -160,7 +160,8 @@ def _refine(network: Network, drive: Drive, factor: Factor | None, tolerance: fl
         residual = now.residual()
         if not np.isfinite(residual):
             break
-        stalls = stalls + 1 if residual > 0.5 * best.residual else 0
+        better = residual <= 0.5 * best.residual or np.abs(now.excess).max() <= 0.5 * np.abs(best.flowing.excess).max()
+        stalls = 0 if better else stalls + 1
         if residual < best.residual or iteration == 1:
             best = _End(at, now, residual, iteration)
         if residual <= _FLOOR or stalls >= (1 if best.residual <= tolerance else _STALLS):

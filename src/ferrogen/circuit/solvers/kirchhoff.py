@@ -15,6 +15,8 @@ from ferrogen.circuit.network.network import Bridge, Drive, Network
 
 Array = NDArray[np.float64]
 
+_DOUBLED = 1e-30  # relative error of a sum of two doubles, with some room for a line of nodes
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Voltages:
@@ -51,6 +53,7 @@ class Currents:
         right: same shape.
         top: shape ``(columns, batch)``.
         bottom: same shape.
+        rounding: largest current that voltages of doubled precision cannot tell from none [A], shape ``(batch,)``.
     """
 
     excess: Array
@@ -60,6 +63,7 @@ class Currents:
     right: Array
     top: Array
     bottom: Array
+    rounding: Array
 
     def scale(self) -> Array:
         """Return the largest current through a cell or an end [A], of every input vector."""
@@ -68,8 +72,12 @@ class Currents:
         return largest
 
     def residual(self) -> float:
-        """Return the largest excess over the largest current, over all input vectors [1]."""
+        """Return the largest excess over the largest current, over all input vectors [1].
+
+        Where nothing flows (all sources of one voltage) both are rounding, and the residual is 0.
+        """
         excess = np.abs(self.excess).max(axis=(0, 1, 2))
+        excess[excess <= self.rounding] = 0.0
         scale = self.scale()
         ratio = np.divide(excess, scale, out=np.where(excess > 0.0, np.inf, 0.0), where=scale > 0.0)
         return float(ratio.max(initial=0.0))
@@ -126,4 +134,14 @@ def currents(network: Network, drive: Drive, voltages: Voltages) -> Currents:
         across = ((high[a] - high[b]) + (low[a] - low[b])) / bridge.resistance
         excess[a] -= across
         excess[b] += across
-    return Currents(excess, slope, cell, *ends)
+    largest = np.max(
+        [*(np.abs(side).max(axis=0) for side in (drive.left, drive.right, drive.top, drive.bottom))], axis=0
+    )
+    steepest = max(float(slope.max()), *(1.0 / float(value.min()) for value in _resistances(network) if value.size))
+    return Currents(excess, slope, cell, ends[0], ends[1], ends[2], ends[3], _DOUBLED * steepest * largest)
+
+
+def _resistances(network: Network) -> tuple[Array, ...]:
+    bridges = np.array([bridge.resistance for bridge in network.bridges])
+    ends = (network.row_left, network.row_right, network.column_top, network.column_bottom)
+    return (network.row_segments, network.column_segments, *ends, bridges)
