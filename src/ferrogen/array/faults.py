@@ -6,7 +6,6 @@ Positions are those of cell nodes, as (row, column). Rows are driven at the left
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
@@ -151,8 +150,9 @@ class FaultMap:
             raise argument_error("dead_columns", f"name columns from 0 to {self.columns - 1}, each once", _some(dead))
         if self.offsets and len(self.offsets) != self.columns // 2:
             raise argument_error("offsets", f"hold one offset for each of {self.columns // 2} pairs", len(self.offsets))
-        if not all(isinstance(value, float) and math.isfinite(value) for value in self.offsets):
-            raise argument_error("offsets", "hold finite numbers of converter steps", _some(self.offsets))
+        value: Any
+        for value in self.offsets:
+            check_number("offsets", value**2 if isinstance(value, float) else value, "converter steps", may_vanish=True)
         check_number("short_conductance", self.short_conductance, "S")
 
     def _check_cells(self, name: str) -> None:

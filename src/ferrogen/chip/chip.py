@@ -10,7 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ferrogen.array.faults import FaultMap, draw_faults
 from ferrogen.array.levels import ConductanceWindow, ContinuousLevels, DiscreteLevels, Levels, conductance_window
+from ferrogen.chip.placement import Placement, first_lines
 from ferrogen.chip.point import OperatingPoint
 from ferrogen.chip.product import ProductMatrices, analog_product
 from ferrogen.chip.reader import WindowReader, window_reader
@@ -61,6 +63,10 @@ class Chip:
         seed: everything about this chip, and its noise, follows from it.
         spec: size, programming and periphery.
         threads: for the telegraph sampler; results do not depend on it.
+        fault_maps: what is broken on tiles, given by hand, by tile number; the other tiles' faults are drawn with
+            ``spec.fault_rates``.
+        corrections: what is subtracted digitally from the codes of a tile's pairs [steps of the converter], by tile
+            number: what a self-test found their converters to say of nothing. Shape ``(pairs,)``, physical ones.
 
     Raises:
         CardError: unknown or malformed card.
@@ -75,6 +81,8 @@ class Chip:
     tiles: dict[int, Tile] = field(default_factory=dict)
     reserved: set[int] = field(default_factory=set)
     programmings: int = 0
+    fault_maps: dict[int, FaultMap] = field(default_factory=dict)
+    corrections: dict[int, NDArray[np.float64]] = field(default_factory=dict)
     device: DeviceCard = field(init=False)
     streams: Streams = field(init=False)
 
@@ -96,6 +104,29 @@ class Chip:
             return ContinuousLevels()
         return DiscreteLevels(int(self.device.programmable_levels.value))
 
+    def faults(self, number: int) -> FaultMap | None:
+        """Return what is broken on a tile; None: nothing.
+
+        Raises:
+            ArgumentError: a map given by hand is that of an array of another size.
+        """
+        given = self.fault_maps.get(number)
+        if given is not None and (given.rows, given.columns) != (self.spec.rows, self.spec.columns):
+            raise argument_error(
+                "fault_maps", f"hold maps of {self.spec.rows} x {self.spec.columns} cells", (given.rows, given.columns)
+            )
+        if given is None and self.spec.fault_rates is not None:
+            generator = self.streams.generator(Purpose.FAULTS, number)
+            given = draw_faults(self.spec.fault_rates, self.spec.rows, self.spec.columns, generator)
+        return given if given is not None and given.count else None
+
+    def placement(self) -> Placement | None:
+        """Return where a tile's logical lines are without repair: the first ones. None: it has no spare ones."""
+        spec = self.spec
+        if spec.spare_rows == 0 and spec.spare_pairs == 0:
+            return None
+        return first_lines(spec.rows, spec.pairs, spare_rows=spec.spare_rows, spare_pairs=spec.spare_pairs)
+
     def reserve(self, count: int) -> list[int]:
         """Return the numbers of the ``count`` lowest free tiles, and keep them for the caller.
 
@@ -112,13 +143,21 @@ class Chip:
         self.reserved.update(free[:count])
         return free[:count]
 
-    def program(self, number: int, target: NDArray[np.float64], *, samples: bool = False) -> Tile:
+    def program(
+        self,
+        number: int,
+        target: NDArray[np.float64],
+        *,
+        samples: bool = False,
+        placement: Placement | None = None,
+    ) -> Tile:
         """Program tile ``number`` to ``target`` [S], shape ``(rows, columns)``, after rounding to the levels.
 
         Args:
             number: a tile number below ``spec.tiles``.
             target: conductances; they are clipped to the window.
             samples: whether the tile also serves the sample mode (then its cells see the sample voltage, too).
+            placement: which of its lines carry what; if not given, the first ones, the last being spare.
 
         Raises:
             ArgumentError: wrong shape, values that are not finite, or a number the chip does not have.
@@ -131,7 +170,16 @@ class Chip:
             )
         fraction = np.clip((target - self.window.low) / self.window.span, 0.0, 1.0)
         rounded = self.window.low + self.window.span * self.levels.quantise(fraction)
-        tile = program_tile(self.device, self.spec, self.streams, number, rounded, samples=samples)
+        tile = program_tile(
+            self.device,
+            self.spec,
+            self.streams,
+            number,
+            rounded,
+            samples=samples,
+            faults=self.faults(number),
+            placement=self.placement() if placement is None else placement,
+        )
         self.usage.pulses += int(tile.state.pulses.sum())
         self.tiles[number] = tile
         self.programmings += 1
@@ -175,12 +223,13 @@ class Chip:
             ArgumentError: a range with a step, or numbers that do not fit the tile.
         """
         point.check(self.device)
-        number = self.spec.pairs if pairs is None else pairs
+        most = self.spec.logical_pairs
+        number = most if pairs is None else pairs
         if cycles.step != 1 or cycles.start < 0:
             raise argument_error("cycles", "be consecutive and not negative", cycles)
-        if not 1 <= number <= self.spec.pairs or pairs_per_reading < 1 or number % pairs_per_reading:
+        if not 1 <= number <= most or pairs_per_reading < 1 or number % pairs_per_reading:
             raise argument_error(
-                "pairs", f"be 1 to {self.spec.pairs} and a multiple of pairs_per_reading ({pairs_per_reading})", number
+                "pairs", f"be 1 to {most} and a multiple of pairs_per_reading ({pairs_per_reading})", number
             )
         reader = self.reader(
             point, tile=tile, readings=number // pairs_per_reading, pairs_per_reading=pairs_per_reading
@@ -233,7 +282,7 @@ class Chip:
         """Multiply input vectors by one tile's differential conductances.
 
         Args:
-            inputs: in [-1, 1], shape ``(batch, rows)``.
+            inputs: in [-1, 1], shape ``(batch, rows)``; without the spare rows.
             point: operating point.
             tile: which tile.
             full_scale: of integrator and converter [A]; the largest current possible, if not given.
@@ -248,11 +297,12 @@ class Chip:
             ArgumentError: inputs of the wrong shape, or not finite.
         """
         point.check(self.device)
-        if inputs.ndim != 2 or inputs.shape[1] != self.spec.rows or not bool(torch.isfinite(inputs).all()):
+        rows, pairs = self.spec.logical_rows, self.spec.logical_pairs
+        if inputs.ndim != 2 or inputs.shape[1] != rows or not bool(torch.isfinite(inputs).all()):
             raise argument_error(
-                "inputs", f"hold finite values of shape (batch, {self.spec.rows})", f"of shape {tuple(inputs.shape)}"
+                "inputs", f"hold finite values of shape (batch, {rows})", f"of shape {tuple(inputs.shape)}"
             )
-        matrices = self.product_matrices([[tile]], point, self.spec.pairs)
+        matrices = self.product_matrices([[tile]], point, pairs)
         addresses = np.arange(inputs.shape[0], dtype=np.int64) if images is None else images
         if addresses.shape != inputs.shape[:1]:
             raise argument_error("images", f"have one number for each of {inputs.shape[0]} rows", addresses.shape)
@@ -270,7 +320,7 @@ class Chip:
             noise_key=self.streams.key(Purpose.MULTIPLY_NOISE, tile),
             images=addresses,
         )
-        self.count_products(inputs.shape[0], 1, self.spec.pairs, clipped)
+        self.count_products(inputs.shape[0], 1, pairs, clipped)
         return outputs
 
     def count_products(self, batch: int, row_tiles: int, pairs: int, clipped: int) -> None:
@@ -288,21 +338,43 @@ class Chip:
             point: operating point.
             pairs: differential pairs wanted, from the left.
         """
-        shape = (len(grid), self.spec.rows, len(grid[0]) * self.spec.pairs)
+        each = self.spec.logical_pairs
+        shape = (len(grid), self.spec.logical_rows, len(grid[0]) * each)
         mean, variance, total = (np.empty(shape, dtype=np.float32) for _ in range(3))
         for i, row in enumerate(grid):
             for j, number in enumerate(row):
                 read = self.tile(number).product_statistics(point)
-                place = slice(j * self.spec.pairs, (j + 1) * self.spec.pairs)
+                place = slice(j * each, (j + 1) * each)
                 mean[i, :, place] = read.mean[:, 0::2] - read.mean[:, 1::2]
                 total[i, :, place] = read.mean[:, 0::2] + read.mean[:, 1::2]
                 variance[i, :, place] = read.variance[:, 0::2] + read.variance[:, 1::2]
+        offset, correction = self._offsets(grid)
         return ProductMatrices(
             mean=torch.from_numpy(np.ascontiguousarray(mean[:, :, :pairs])),
             variance=torch.from_numpy(np.ascontiguousarray(variance[:, :, :pairs])),
             total=torch.from_numpy(np.ascontiguousarray(total[:, :, :pairs])),
             drive=self.drive(point),
+            offset=None if offset is None else offset[:, :, :pairs],
+            correction=None if correction is None else correction[:pairs],
         )
+
+    def _offsets(self, grid: list[list[int]]) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+        """Return converters' offsets ``(row tiles, 1, pairs)`` and the corrections of their sums ``(pairs,)``."""
+        tiles = [[self.tile(number) for number in row] for row in grid]
+        broken = any(tile.faults is not None and tile.faults.offsets for row in tiles for tile in row)
+        known = any(number in self.corrections for row in grid for number in row)
+        none = np.zeros(self.spec.pairs)
+
+        def gather(tile: Tile, physical: NDArray[np.float64]) -> NDArray[np.float64]:
+            return physical if tile.placement is None else tile.placement.offsets(physical)
+
+        def whole(values: list[list[NDArray[np.float64]]]) -> torch.Tensor:
+            joined = np.stack([np.concatenate(row) for row in values])[:, None, :]
+            return torch.from_numpy(joined.astype(np.float32))
+
+        offset = [[gather(t, none if t.faults is None else t.faults.offset_steps()) for t in row] for row in tiles]
+        correction = [[gather(t, self.corrections.get(t.number, none)) for t in row] for row in tiles]
+        return (whole(offset) if broken else None), (whole(correction).sum(dim=(0, 1)) if known else None)
 
     def drive(self, point: OperatingPoint) -> float:
         """Return the current per conductance of a fully driven cell [V]."""

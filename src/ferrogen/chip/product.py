@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from ferrogen.chip.point import OperatingPoint
+from ferrogen.circuit.converters import ADC
 from ferrogen.circuit.periphery import Periphery
 from ferrogen.core.philox import addressed_normals
 from ferrogen.device.transport.compact import effective_voltage
@@ -27,12 +28,16 @@ class ProductMatrices:
         variance: of it, from product to product [S^2], same shape.
         total: sum of a pair's two conductances [S], same shape.
         drive: current per conductance at full input [V] (V0 sinh(Vmax / V0)).
+        offset: faulty offsets of the converters [steps], shape ``(row_tiles, 1, pairs)``; None: none has any.
+        correction: what is subtracted from the sums of the row tiles' codes [steps], shape ``(pairs,)``; None: nothing.
     """
 
     mean: torch.Tensor
     variance: torch.Tensor
     total: torch.Tensor
     drive: float
+    offset: torch.Tensor | None = None
+    correction: torch.Tensor | None = None
 
     def electronic_noise(self, periphery: Periphery, point: OperatingPoint, mean_input: torch.Tensor) -> torch.Tensor:
         """Return the rms noise [A] that amplifier and shot noise add to every conversion, ``(row_tiles, 1, pairs)``.
@@ -98,14 +103,34 @@ def analog_product(
     variance = torch.bmm(seen.square(), matrices.variance).mul_(matrices.drive**2).add_(electronic_noise.square())
     normals = torch.from_numpy(addressed_normals(noise_key, images, row_tiles * pairs))
     current += normals.reshape(x.shape[0], row_tiles, pairs).transpose(0, 1) * variance.sqrt_()
-    return digitise(current, periphery, full_scale)
+    return digitise(current, periphery, full_scale, matrices.offset, matrices.correction)
 
 
-def digitise(current: torch.Tensor, periphery: Periphery, full_scale: float) -> tuple[torch.Tensor, int]:
-    """Integrate and convert differential currents ``(row_tiles, batch, pairs)`` [A], and add the row tiles' codes."""
+def converter_step(periphery: Periphery, full_scale: float) -> float:
+    """Return the step of the multiply mode's converter [A]; an ideal one has none, and no offset of so many steps."""
+    adc = periphery.multiply_adc
+    return full_scale / (2 ** (adc.bits - 1) - 1) if isinstance(adc, ADC) else 0.0
+
+
+def digitise(
+    current: torch.Tensor,
+    periphery: Periphery,
+    full_scale: float,
+    offset: torch.Tensor | None = None,
+    correction: torch.Tensor | None = None,
+) -> tuple[torch.Tensor, int]:
+    """Integrate and convert differential currents ``(row_tiles, batch, pairs)`` [A], and add the row tiles' codes.
+
+    Faulty offsets of the converters enter before conversion, corrections [steps] after it.
+    """
     clipped = int((current.abs() > full_scale).sum())
     held = periphery.integrator.saturate(current, full_scale)
-    return periphery.multiply_adc.quantise(held, full_scale).sum(dim=0), clipped
+    if offset is not None:
+        held = held + offset * converter_step(periphery, full_scale)
+    codes = periphery.multiply_adc.quantise(held, full_scale).sum(dim=0)
+    if correction is not None:
+        codes = codes - correction * converter_step(periphery, full_scale)
+    return codes, clipped
 
 
 def cell_product(  # noqa: D417 (the arguments it shares are described once)
@@ -120,6 +145,8 @@ def cell_product(  # noqa: D417 (the arguments it shares are described once)
     *,
     noise_key: np.uint64,
     images: NDArray[np.int64],
+    offset: torch.Tensor | None = None,
+    correction: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, int]:
     """Multiply at the cell level: every image with its own conductances.
 
@@ -127,11 +154,11 @@ def cell_product(  # noqa: D417 (the arguments it shares are described once)
         x: these and the other arguments not listed are as in :func:`analog_product`.
         conductances: differential conductance [S] of every cell in every image's read, ``(batch, row_tiles, rows,
         pairs)``.
-        drive: as in :class:`ProductMatrices` [V].
+        drive: as in :class:`ProductMatrices` [V]; likewise ``offset`` and ``correction`` [steps].
     """
     batch, row_tiles, rows, pairs = conductances.shape
     seen = split_rows(drive_inputs(x, periphery, point.multiply_voltage, characteristic_voltage), row_tiles, rows)
     current = torch.einsum("tbr,btrp->tbp", seen, conductances) * drive
     normals = torch.from_numpy(addressed_normals(noise_key, images, row_tiles * pairs))
     current += normals.reshape(batch, row_tiles, pairs).transpose(0, 1) * electronic_noise
-    return digitise(current, periphery, full_scale)
+    return digitise(current, periphery, full_scale, offset, correction)

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
+from ferrogen.array.population import CellPopulation
 from ferrogen.chip.point import OperatingPoint
 from ferrogen.chip.schedule import chip_schedule
 from ferrogen.chip.tile import Tile
@@ -94,18 +96,11 @@ def window_reader(
     if not tile.samples:
         raise argument_error("tile", "be one that was programmed with samples=True", f"tile {tile.number}")
     population = tile.population()
-    columns = 2 * pairs_per_reading * readings
-    starts = population.traps.starts[:: population.rows][: columns + 1]
-    kept = slice(0, int(starts[-1]))
+    seen = _seen_traps(tile, population, readings, pairs_per_reading)
     schedule = chip_schedule(point, samples=True, observe="windows")
-    to_one, to_zero = (part[kept] for part in tile.event_means(population, schedule, point.temperature))
+    to_one, to_zero = (part[seen.trap] for part in tile.event_means(population, schedule, point.temperature))
     drive = float(effective_voltage(point.sample_voltage, tile.card.characteristic_voltage.value))
-    # Every other pair of a reading is turned round: trained weights are not symmetric, and what skew the positive
-    # lines have in common would survive the difference with the negative ones.
-    polarity = np.tile([1.0, -1.0], columns // 2).reshape(readings, pairs_per_reading, 2)
-    polarity[:, 1::2] *= -1.0
-    sign = np.repeat(polarity.ravel(), np.diff(starts))
-    steps = drive * sign * tile.steps(population)[kept]
+    steps = drive * seen.weight * tile.steps(population)[seen.trap]
     mean, variance = scheduled_difference_moments(to_one, to_zero)
     share = steps**2 * variance
     order = np.argsort(-share, kind="stable")
@@ -113,17 +108,16 @@ def window_reader(
     enough = int(np.searchsorted(total, resolved_share * total[-1])) + 1 if share.size and total[-1] > 0.0 else 0
     followed = np.zeros(share.shape[0], dtype=np.bool_)
     followed[order[:enough] if resolved_share < 1.0 else order] = True
-    reading = np.repeat(np.repeat(np.arange(readings), 2 * pairs_per_reading), np.diff(starts))
     rest = ~followed
 
     def per_reading(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray(np.bincount(reading[rest], weights=values[rest], minlength=readings), dtype=np.float64)
+        return np.asarray(np.bincount(seen.reading[rest], weights=values[rest], minlength=readings), dtype=np.float64)
 
-    lines = drive * tile.conductance(population).sum(axis=0)[:columns]
-    standing = lines.reshape(readings, -1).sum(axis=1)
+    standing = drive * seen.standing
     # Two windows are subtracted: the noise of one counts twice; its shot noise is that of all lines' currents.
     amplifier = tile.spec.periphery.sample_amplifier
     electronic = np.sqrt(2.0) * amplifier.noise_current(point.sampling_time, point.temperature, standing)
+    electronic = np.where(seen.saturated, 0.0, electronic)
     return WindowReader(
         offset=per_reading(steps * mean),
         unresolved_noise=np.sqrt(per_reading(share)),
@@ -133,10 +127,73 @@ def window_reader(
         traps=int(followed.shape[0]),
         _trap_key=tile.streams.key(Purpose.TELEGRAPH_WINDOW, tile.number),
         _noise_key=tile.streams.key(Purpose.SAMPLE_AMPLIFIER, tile.number),
-        _address=np.flatnonzero(followed).astype(np.uint64),
-        _starts=np.searchsorted(reading[followed], np.arange(readings + 1)).astype(np.int64),
+        _address=seen.trap[followed].astype(np.uint64),
+        _starts=np.searchsorted(seen.reading[followed], np.arange(readings + 1)).astype(np.int64),
         _steps=steps[followed],
         _to_one=np.ascontiguousarray(to_one[followed]),
         _to_zero=np.ascontiguousarray(to_zero[followed]),
         _observed=schedule.observed,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _SeenTraps:
+    """Which traps a tile's readings see: one entry a trap and reading, in the order of the readings.
+
+    Attributes:
+        trap: its index among the tile's traps.
+        reading: which reading.
+        weight: share, with its sign, of the trap's current in the reading [1].
+        standing: sum of the conductances that a reading sees [S], shape ``(readings,)``.
+        saturated: whether a shorted cell saturates the reading in both windows, so that it is zero, same shape.
+    """
+
+    trap: NDArray[np.int64]
+    reading: NDArray[np.int64]
+    weight: NDArray[np.float64]
+    standing: NDArray[np.float64]
+    saturated: NDArray[np.bool_]
+
+
+def _seen_traps(tile: Tile, population: CellPopulation, readings: int, pairs_per_reading: int) -> _SeenTraps:
+    columns = 2 * pairs_per_reading * readings
+    # Every other pair of a reading is turned round: trained weights are not symmetric, and what skew the positive
+    # lines have in common would survive the difference with the negative ones.
+    polarity = np.tile([1.0, -1.0], columns // 2).reshape(readings, pairs_per_reading, 2)
+    polarity[:, 1::2] *= -1.0
+    conductance = tile.conductance(population)
+    shares = tile.shares()
+    if shares is None:
+        starts = population.traps.starts[:: population.rows][: columns + 1]
+        traps = np.diff(starts)
+        return _SeenTraps(
+            trap=np.arange(int(starts[-1])),
+            reading=np.repeat(np.repeat(np.arange(readings), 2 * pairs_per_reading), traps),
+            weight=np.repeat(polarity.ravel(), traps),
+            standing=conductance.sum(axis=0)[:columns].reshape(readings, -1).sum(axis=1),
+            saturated=np.zeros(readings, dtype=np.bool_),
+        )
+    # All word lines carry the sample voltage, the spare ones too.
+    driven = tile.driven()
+    lines = shares.outputs[:, :columns]
+    every = sparse.csr_array((np.ones(columns), (np.arange(columns), np.arange(columns) // (2 * pairs_per_reading))))
+    signs = sparse.diags_array(polarity.ravel())
+    magnitude = sparse.diags_array(driven) @ lines @ every
+    weights = sparse.csc_array(sparse.diags_array(driven) @ lines @ signs @ every)
+    saturated = np.zeros(readings, dtype=np.bool_)
+    if tile.faults is not None and tile.faults.shorted_cells:
+        shorted = tile.faults.mask("shorted_cells").T.ravel()
+        saturated = np.asarray(magnitude[shorted].sum(axis=0)) > 0.0
+        weights = sparse.csc_array(weights @ sparse.diags_array(np.where(saturated, 0.0, 1.0)))
+    weights.eliminate_zeros()
+    weights.sort_indices()
+    cells = weights.indices.astype(np.int64)
+    first, traps = population.traps.starts[cells], np.diff(population.traps.starts)[cells]
+    within = np.arange(int(traps.sum())) - np.repeat(np.cumsum(traps) - traps, traps)
+    return _SeenTraps(
+        trap=np.repeat(first, traps) + within,
+        reading=np.repeat(np.repeat(np.arange(readings), np.diff(weights.indptr)), traps),
+        weight=np.repeat(np.asarray(weights.data, dtype=np.float64), traps),
+        standing=np.asarray(conductance.T.ravel() @ magnitude, dtype=np.float64),
+        saturated=saturated,
     )

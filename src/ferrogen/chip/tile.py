@@ -12,9 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferrogen.array.condition import Condition
+from ferrogen.array.faults import FaultMap
+from ferrogen.array.faults_lines import LineShares
 from ferrogen.array.levels import ConductanceWindow, conductance_window
 from ferrogen.array.population import CellPopulation, draw_population
-from ferrogen.array.programming import ProgrammedState, program
+from ferrogen.array.programming import IdealProgramming, ProgrammedState, program
+from ferrogen.chip.placement import Placement, tile_shares
 from ferrogen.chip.point import OperatingPoint
 from ferrogen.chip.schedule import READ_PHASE, chip_schedule
 from ferrogen.chip.spec import ChipSpec
@@ -34,8 +37,10 @@ class ProductStatistics:
     """What a product sees of a tile at one operating point.
 
     Attributes:
-        mean: conductance [S], traps and wires included, shape ``(rows, columns)``.
-        variance: of a cell's conductance from one product to the next [S^2], same shape.
+        mean: conductance [S], traps, wires and faults included, shape ``(rows, columns)``; with a placement, of its
+            logical rows and lines.
+        variance: of a cell's conductance from one product to the next [S^2], same shape. With broken lines or a
+            placement, what a pair's lines hold together is the variance of their difference.
     """
 
     mean: NDArray[np.float64]
@@ -51,6 +56,8 @@ class Tile:
         samples: whether its bit lines serve the sample mode.
         state: what programming left.
         condition: what use has made of it since; None: nothing.
+        faults: what is broken; None: nothing.
+        placement: which of its lines carry what; None: each its own number.
     """
 
     card: DeviceCard
@@ -60,6 +67,8 @@ class Tile:
     samples: bool
     state: ProgrammedState
     condition: Condition | None = None
+    faults: FaultMap | None = None
+    placement: Placement | None = None
 
     @property
     def window(self) -> ConductanceWindow:
@@ -69,7 +78,26 @@ class Tile:
     @property
     def switched_fraction(self) -> NDArray[np.float64]:
         """Share of each cell's domains in the on state now, shape ``(rows, columns)``."""
-        return self.state.switched_fraction if self.condition is None else self.condition.switched_fraction
+        now = self.state.switched_fraction if self.condition is None else self.condition.switched_fraction
+        return now if self.faults is None else self.faults.on_state(now)
+
+    def shares(self) -> LineShares | None:
+        """Return what its logical inputs and outputs see of its cells; None: they are its rows and columns."""
+        return tile_shares(self.faults, self.placement, self.spec.rows, self.spec.columns)
+
+    def driven(self) -> NDArray[np.float64]:
+        """Return which share of the voltage a cell sees if all word lines have it, shape ``(cells,)``, as traps are."""
+        shares = tile_shares(self.faults, None, self.spec.rows, self.spec.columns)
+        return np.ones(self.spec.rows * self.spec.columns) if shares is None else shares.driven()
+
+    def seen(self, conductance: NDArray[np.float64], shares: LineShares | None) -> NDArray[np.float64]:
+        """Return what inputs and outputs see of cells' conductances [S] through wires and broken lines."""
+        wired = self.spec.periphery.wires.effective_conductance(conductance)
+        if shares is None:
+            return wired
+        if self.faults is not None and self.faults.shorted_cells:
+            wired = wired + self.faults.short_conductance * self.faults.mask("shorted_cells")
+        return shares.effective(wired)
 
     def population(self) -> CellPopulation:
         """Draw this tile's cells (the same ones every time), aged as its condition says."""
@@ -131,9 +159,9 @@ class Tile:
         variance[frozen] = 0.0
         still = self.conductance(population)
         average = still + population.per_cell(steps * mean)
+        shares, scatter = self.shares(), population.per_cell(steps**2 * variance)
         return ProductStatistics(
-            mean=self.spec.periphery.wires.effective_conductance(average),
-            variance=population.per_cell(steps**2 * variance),
+            mean=self.seen(average, shares), variance=scatter if shares is None else shares.variance(scatter)
         )
 
     def product_conductances(
@@ -141,7 +169,8 @@ class Tile:
     ) -> NDArray[np.float64]:
         """Return every cell's conductance [S] averaged over the product read of each cycle: the reference level.
 
-        Every trap is followed from cycle to cycle. Shape ``(cycles, rows, columns)``.
+        Every trap is followed from cycle to cycle. Shape ``(cycles, rows, columns)``; with a placement, its logical
+        rows and lines.
         """
         population = self.population()
         schedule = chip_schedule(point, samples=self.samples, observe="product")
@@ -160,8 +189,8 @@ class Tile:
         )[:, :, 0]
         still = self.conductance(population)
         moved = sums.reshape(population.columns, population.rows, cycles).transpose(2, 1, 0)
-        wires = self.spec.periphery.wires
-        return np.stack([wires.effective_conductance(still + moved[k]) for k in range(cycles)])
+        shares = self.shares()
+        return np.stack([self.seen(still + moved[k], shares) for k in range(cycles)])
 
 
 def _population(card: DeviceCard, spec: ChipSpec, streams: Streams, number: int) -> CellPopulation:
@@ -169,15 +198,46 @@ def _population(card: DeviceCard, spec: ChipSpec, streams: Streams, number: int)
 
 
 def program_tile(
-    card: DeviceCard, spec: ChipSpec, streams: Streams, number: int, target: NDArray[np.float64], *, samples: bool
+    card: DeviceCard,
+    spec: ChipSpec,
+    streams: Streams,
+    number: int,
+    target: NDArray[np.float64],
+    *,
+    samples: bool,
+    faults: FaultMap | None = None,
+    placement: Placement | None = None,
 ) -> Tile:
     """Draw tile ``number``, program it to ``target`` conductances [S] of shape ``(rows, columns)``."""
+    population = _population(card, spec, streams, number)
+    window = conductance_window(card).span
     state = program(
-        _population(card, spec, streams, number),
+        population,
         target,
-        conductance_window(card).span,
+        window,
         spec.programming,
         card.switching_noise.value,
         streams.generator(Purpose.PROGRAMMING, number),
     )
-    return Tile(card=card, spec=spec, streams=streams, number=number, samples=samples, state=state)
+    if faults is not None:
+        state = _with_stuck_cells(state, population, window, spec, faults)
+    return Tile(card, spec, streams, number, samples, state, faults=faults, placement=placement)
+
+
+def _with_stuck_cells(
+    state: ProgrammedState, population: CellPopulation, window: float, spec: ChipSpec, faults: FaultMap
+) -> ProgrammedState:
+    """Return what programming leaves of stuck cells: they take every pulse that is allowed, or none if they suit."""
+    stuck = faults.mask("stuck_on") | faults.mask("stuck_off")
+    fraction = faults.on_state(state.switched_fraction)
+    if isinstance(spec.programming, IdealProgramming):
+        tolerance, most = 1e-9, 1
+    else:
+        tolerance, most = spec.programming.tolerance, spec.programming.max_pulses
+    suits = np.abs(population.conductance(fraction) - state.target) <= tolerance * window
+    return ProgrammedState(
+        switched_fraction=fraction,
+        target=state.target,
+        pulses=np.where(stuck, np.where(suits, 0, most), state.pulses),
+        converged=np.where(stuck, suits, state.converged),
+    )

@@ -46,6 +46,7 @@ class ChipGenerator:
         sampler_spec: how latents are read.
         fidelity: of the products: ``statistical``, or ``cell`` (every trap followed; slow).
         sampling: which cells make the noise.
+        calibration: of the latents, made earlier on the same cells; a new one is made if not given.
 
     Raises:
         CapacityError: the chip has too few tiles.
@@ -59,6 +60,7 @@ class ChipGenerator:
     sampler_spec: SamplerSpec = field(default_factory=SamplerSpec)
     fidelity: Fidelity = "statistical"
     sampling: Sampling = "shared"
+    calibration: Calibration | None = None
     vae: VAE = field(init=False)
     at: OperatingPoint = field(init=False)
     decoder: ChipDecoder = field(init=False)
@@ -69,11 +71,11 @@ class ChipGenerator:
         self.vae = self.model if isinstance(self.model, VAE) else load_vae(self.model)
         self.at = OperatingPoint.for_card(self.chip.device) if self.point is None else self.point
         self.at.check(self.chip.device)
-        on_a_tile = self.chip.spec.pairs // self.sampler_spec.pairs_per_latent
+        on_a_tile = self.chip.spec.logical_pairs // self.sampler_spec.pairs_per_latent
         if on_a_tile < 1:
             raise CapacityError(
                 f"A latent needs {self.sampler_spec.pairs_per_latent} pairs of bit lines, but a tile has"
-                f" {self.chip.spec.pairs}. Use wider tiles, or fewer pairs a latent."
+                f" {self.chip.spec.logical_pairs}. Use wider tiles, or fewer pairs a latent."
             )
         tiles = math.ceil(self.latents / on_a_tile)
         if self.sampling not in ("shared", "dedicated"):
@@ -87,7 +89,7 @@ class ChipGenerator:
             for number in self.sampling_tiles:
                 target = np.full((self.chip.spec.rows, self.chip.spec.columns), self.chip.window.high)
                 self.chip.program(number, target, samples=True)
-        self.sampler = self._sampler(None)
+        self.sampler = self._sampler(self.calibration)
 
     def _sampler(self, calibration: Calibration | None) -> LatentSampler:
         return LatentSampler(self.chip, self.at, self.latents, self.sampler_spec, self.sampling_tiles, calibration)

@@ -126,6 +126,8 @@ class AnalogLinear:
                 matrices.drive,
                 noise_key=key,
                 images=images,
+                offset=matrices.offset,
+                correction=matrices.correction,
             )
         self.chip.count_products(x.shape[0], len(self.grid), self.outputs, clipped)
         return self._finish(current, matrices.drive)
@@ -162,13 +164,17 @@ def map_linear(
     """
     if bias.shape != weight.shape[:1] or not np.all(np.isfinite(bias)):
         raise argument_error("bias", f"hold finite numbers of shape {weight.shape[:1]}", f"of shape {bias.shape}")
-    coded = code_weights(weight, chip.window, chip.levels, chip.spec.rows, chip.spec.columns)
+    spec = chip.spec
+    coded = code_weights(weight, chip.window, chip.levels, spec.logical_rows, 2 * spec.logical_pairs)
     row_tiles, column_tiles = coded.targets.shape[:2]
     numbers = chip.reserve(row_tiles * column_tiles)
     grid = [numbers[i * column_tiles : (i + 1) * column_tiles] for i in range(row_tiles)]
     for i in range(row_tiles):
         for j in range(column_tiles):
-            chip.program(grid[i][j], coded.targets[i, j], samples=i * column_tiles + j < sampling_tiles)
+            target, placement = coded.targets[i, j], chip.placement()
+            if placement is not None:
+                target = placement.to_physical(target, spec.columns, chip.window.low)
+            chip.program(grid[i][j], target, samples=i * column_tiles + j < sampling_tiles, placement=placement)
     return AnalogLinear(
         chip=chip,
         grid=grid,

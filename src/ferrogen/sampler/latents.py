@@ -134,7 +134,7 @@ class LatentSampler:
 
     def _allocate(self) -> list[WindowReader]:
         """Prepare readers on as many sampling tiles as are needed."""
-        on_a_tile = self.chip.spec.pairs // self.spec.pairs_per_latent
+        on_a_tile = self.chip.spec.logical_pairs // self.spec.pairs_per_latent
         readers: list[WindowReader] = []
         left = self.latents
         numbers = sorted(self.chip.tiles) if self.tiles is None else self.tiles
@@ -156,7 +156,7 @@ class LatentSampler:
             raise CapacityError(
                 f"{self.latents} latents of {self.spec.pairs_per_latent} pairs need"
                 f" {self.latents * self.spec.pairs_per_latent} pairs of bit lines on sampling tiles, but there are"
-                f" {len(sampling) * self.chip.spec.pairs}."
+                f" {len(sampling) * self.chip.spec.logical_pairs}."
                 " Mark more tiles for sampling, or use fewer pairs a latent."
             )
         return readers
