@@ -94,17 +94,20 @@ def wrapped(line: str) -> str:
 def control_section(commands: Sequence[str]) -> list[str]:
     """Return the lines of a ``.control`` section that runs commands and ends well.
 
-    Binary results are appended to the file of :func:`ferrogen.circuit.spice.run.run_ngspice` by the command
-    :func:`write_results`.
+    Results go in binary to the file of :func:`ferrogen.circuit.spice.run.run_ngspice`: the first command that
+    :func:`write_results` makes begins it anew, the others append.
     """
     for command in commands:
         if len(command.splitlines()) != 1 or not command.isascii():
             raise argument_error("commands", "be single lines of ASCII", repr(command[:60]))
-    return [".control", "set filetype=binary", "set appendwrite", *commands, "quit 0", ".endc"]
+    first = next((k + 1 for k, command in enumerate(commands) if command.startswith("write ")), len(commands))
+    appending = ["set appendwrite"] if first < len(commands) else []
+    lines = [*commands[:first], *appending, *commands[first:]]
+    return [".control", "set filetype=binary", *lines, "quit 0", ".endc"]
 
 
 def write_results(vectors: Sequence[str] = ()) -> str:
-    """Return the command that appends vectors of the present plot to the results; all of them, if none is named."""
+    """Return the command that writes vectors of the present plot to the results; all of them, if none is named."""
     return " ".join(("write", RESULTS, *vectors))
 
 

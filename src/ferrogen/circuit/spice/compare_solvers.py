@@ -1,0 +1,142 @@
+"""One network, three solvers: the iterative one, the direct one, ngspice; and whether they agree."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+import numpy as np
+
+from ferrogen.circuit.network.network import Drive, Network
+from ferrogen.circuit.solvers.solution import Solution
+from ferrogen.circuit.solvers.solve import solve
+from ferrogen.circuit.spice.compare import FLOOR, SIDES, Comparison, compare
+from ferrogen.circuit.spice.run import DEFAULT_TIME_LIMIT
+from ferrogen.circuit.spice.static import SimulatedArray, StaticNetlist, Wires, static_netlist
+from ferrogen.core.errors import check_number
+
+SIMULATOR_TOLERANCE: Final = 1e-6
+"""Largest relative difference from ngspice that counts as agreement."""
+
+SOLVER_TOLERANCE: Final = 1e-9
+"""Largest relative difference between our own solvers that counts as agreement."""
+
+_RESIDUAL = 1e-13  # asked of our solvers; what they reach is in their outcomes
+_ROUNDING = 64.0  # of a node's currents, in rounding errors of the largest voltage over the smallest resistance
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Verification:
+    """What the solvers found, and how far apart it is.
+
+    Attributes:
+        network: that was solved.
+        drive: its sources.
+        netlist: that ngspice was given.
+        lines: our iterative solution; None where it does not apply (bridges).
+        direct: our direct one.
+        simulated: by ngspice.
+        with_simulator: comparison of the direct solution with ngspice.
+        with_direct: of the iterative with the direct one; None likewise.
+        seconds: wall-clock time of every solver.
+        tolerance: for ngspice, relative [1].
+    """
+
+    network: Network
+    drive: Drive
+    netlist: StaticNetlist
+    lines: Solution | None
+    direct: Solution
+    simulated: SimulatedArray
+    with_simulator: Comparison
+    with_direct: Comparison | None
+    seconds: dict[str, float]
+    tolerance: float
+
+    @property
+    def converged(self) -> bool:
+        """Whether our own solvers reached what was asked of them."""
+        return self.direct.outcome.converged and (self.lines is None or self.lines.outcome.converged)
+
+    @property
+    def agree(self) -> bool:
+        """Whether all solvers agree within their tolerances."""
+        ours = self.with_direct is None or self.with_direct.largest <= SOLVER_TOLERANCE
+        return self.converged and ours and self.with_simulator.largest <= self.tolerance
+
+
+def verify_network(
+    network: Network,
+    drive: Drive,
+    *,
+    tolerance: float = SIMULATOR_TOLERANCE,
+    wires: Wires | Literal["auto"] = "auto",
+    isolated: Literal["refuse", "ground"] = "refuse",
+    time_limit: float = DEFAULT_TIME_LIMIT,
+    ngspice: str | Path | None = None,
+    keep_log: Path | None = None,
+    header: str = "",
+) -> Verification:
+    """Solve a network by all solvers and compare them, node by node.
+
+    Args:
+        network: cells, wires, ends.
+        drive: sources.
+        tolerance: largest relative difference from ngspice that counts as agreement.
+        wires: how wires stand in the netlist; ``auto``: as resistors, unless rounding in the simulator's nodal matrix
+            alone would use up a tenth of the tolerance (:mod:`ferrogen.circuit.spice.static`).
+        isolated: as in :func:`ferrogen.circuit.solvers.solve.solve`.
+        time_limit: for ngspice [s].
+        ngspice: path of the program; searched in the PATH, if not given.
+        keep_log: file for its log.
+        header: comment at the beginning of the netlist.
+
+    Raises:
+        ArgumentError: a network or an argument that cannot be used.
+        SimulatorError: ngspice is missing or gives no result.
+    """
+    check_number("tolerance", tolerance, "1")
+    seconds: dict[str, float] = {}
+    begun = time.perf_counter()
+    direct = solve(network, drive, method="direct", tolerance=_RESIDUAL, isolated=isolated)
+    seconds["direct"] = time.perf_counter() - begun
+    lines = None
+    if not network.bridges:
+        begun = time.perf_counter()
+        lines = solve(network, drive, method="lines", tolerance=_RESIDUAL, isolated=isolated)
+        seconds["lines"] = time.perf_counter() - begun
+    chosen = _wires(network, drive, direct, tolerance) if wires == "auto" else wires
+    netlist = static_netlist(network, drive, wires=chosen, isolated=isolated, header=header)
+    simulated = netlist.simulate(time_limit=time_limit, ngspice=ngspice, keep_log=keep_log)
+    seconds["ngspice"] = simulated.run.seconds
+    return Verification(
+        network=network,
+        drive=drive,
+        netlist=netlist,
+        lines=lines,
+        direct=direct,
+        simulated=simulated,
+        with_simulator=compare(direct, simulated, names=("direct", "ngspice")),
+        with_direct=None if lines is None else compare(lines, direct, names=("lines", "direct")),
+        seconds=seconds,
+        tolerance=tolerance,
+    )
+
+
+def _wires(network: Network, drive: Drive, solution: Solution, tolerance: float) -> Wires:
+    """Return ``branches`` if the voltages across resistors would not hold the smallest current that is compared."""
+    ends = {
+        "left": network.row_left, "right": network.row_right,
+        "top": network.column_top, "bottom": network.column_bottom,
+    }  # fmt: skip
+    resistances = [network.row_segments.ravel(), network.column_segments.ravel(), *ends.values()]
+    smallest = float(np.concatenate(resistances).min(initial=np.inf))
+    smallest = min([smallest, *(bridge.resistance for bridge in network.bridges)])
+    volts = max(float(np.abs(getattr(drive, side)[np.isfinite(ends[side])]).max(initial=0.0)) for side in SIDES)
+    flowing = np.concatenate([np.abs(getattr(solution, f"{side}_current"))[np.isfinite(ends[side])] for side in SIDES])
+    largest = float(flowing.max(initial=0.0))
+    rounding = _ROUNDING * float(np.finfo(np.float64).eps) * volts / smallest
+    least = max(float(flowing.min(initial=np.inf)), FLOOR * largest)
+    return "branches" if largest > 0.0 and rounding > 0.1 * tolerance * least else "resistors"
