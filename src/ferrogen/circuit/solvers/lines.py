@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from ferrogen.circuit.network.network import Drive, Network
 from ferrogen.circuit.solvers.lines_batch import BROKEN, CONVERGED, iterate
-from ferrogen.circuit.solvers.lines_factors import LineFactors, factor_lines, from_bands
+from ferrogen.circuit.solvers.lines_factors import LineFactors, factor_lines, in_bands, padded
 from ferrogen.circuit.solvers.lines_lanes import LANES
+from ferrogen.circuit.solvers.lines_single import iterate_single, row_voltages
 from ferrogen.circuit.solvers.solution import Outcome, Solution
 from ferrogen.core.errors import argument_error, check_number, is_whole
 
@@ -108,7 +109,8 @@ def _lanes(array: Array, begin: int) -> Array:
     return out.ravel()
 
 
-def _outcome(states: list[int], iterations: int, residual: float, tolerance: float) -> Outcome:
+def outcome_of(states: list[int], iterations: int, residual: float, tolerance: float) -> Outcome:
+    """Return how a solve ended, from the states of its input vectors."""
     if all(state == CONVERGED for state in states):
         return Outcome(converged=True, iterations=iterations, residual=residual)
     if BROKEN in states:
@@ -139,11 +141,69 @@ def solve_lines(
     check_lines(network, drive, tolerance, max_iterations)
     if not network.law.linear:
         raise argument_error("network", "have ohmic cells for solve_lines", repr(network.law), "Use solve_newton.")
-    rows, columns = network.shape
     ends = line_ends(network, drive)
     factors = factor_lines(network, network.conductance)
-    flat = _flat_factors(factors)
-    batch = drive.batch
+    if drive.batch == 1:
+        return _solve_single(network.conductance, ends, factors, tolerance, max_iterations, nodes=nodes)
+    return _solve_batch(ends, factors, tolerance, max_iterations, nodes=nodes)
+
+
+def currents_into(ends: Ends, factors: LineFactors, cell: Array) -> tuple[Array, Array]:
+    """Return the currents into the (row, column) nodes at their references [A], flat and padded, the first in bands.
+
+    Args:
+        ends: of one input vector.
+        factors: for the padding.
+        cell: currents through the cells, from row to column [A], shape ``(rows, columns)``.
+    """
+    rows, columns = factors.shape
+    left, right, top, bottom = (source[:, 0] for source in ends.source)
+    into_columns = padded(cell, factors.shape)
+    into_rows = -into_columns
+    into_rows[:rows, 0] += left
+    into_rows[:rows, columns - 1] += right
+    into_columns[0, :columns] += top
+    into_columns[rows - 1, :columns] += bottom
+    return in_bands(into_rows).ravel(), into_columns.ravel()
+
+
+def end_currents(ends: Ends, deviations: tuple[Array, ...]) -> list[Array]:
+    """Return the currents of the four sides [A], each of shape ``(lines, 1)``, from their nodes' deviations [V]."""
+    return [
+        source - conductance[:, None] * deviation[: conductance.size, None]
+        for source, conductance, deviation in zip(ends.source, ends.conductance, deviations, strict=True)
+    ]
+
+
+def _solve_single(
+    conductance: Array, ends: Ends, factors: LineFactors, tolerance: float, max_iterations: int, *, nodes: bool
+) -> Solution:
+    rows, columns = factors.shape
+    row, column = ends.reference
+    into = currents_into(ends, factors, conductance * (row - column.T))
+    height, width = factors.column_pivot.shape
+    work = tuple(np.empty(height * width if needed else 0) for needed in (True, True, True, nodes, nodes))
+    deviations = (np.empty(height), np.empty(height), np.empty(width), np.empty(width))
+    sources = tuple(source[:, 0] for source in ends.source)
+    flat = factors.flat()
+    iterations, state, residual = iterate_single(
+        flat, ends.conductance, sources, into, work, deviations, tolerance, 0.0, max_iterations
+    )
+    left, right, top, bottom = end_currents(ends, deviations)
+    scale = max(float(np.abs(side).max()) for side in (left, right, top, bottom))
+    row_voltage = column_voltage = None
+    if nodes:
+        row_voltages(*flat[:3], width, height, into[0], work[3], work[4])
+        column_voltage = work[3].reshape(height, width)[:rows, :columns, None] + column[None, :, :]
+        row_voltage = work[4].reshape(height, width)[:rows, :columns, None] + row[:, None, :]
+    outcome = outcome_of([state], iterations, residual / scale if scale > 0.0 else residual, tolerance)
+    return Solution(left, right, top, bottom, row_voltage, column_voltage, "lines", outcome)
+
+
+def _solve_batch(ends: Ends, factors: LineFactors, tolerance: float, max_iterations: int, *, nodes: bool) -> Solution:
+    rows, columns = factors.shape
+    flat = factors.flat_by_rows()
+    batch = ends.reference[0].shape[1]
     out = [np.empty((lines, batch)) for lines in (rows, rows, columns, columns)]
     row_voltage, column_voltage = (np.empty((rows, columns, batch)) if nodes else None for _ in range(2))
     size = rows * columns * LANES
@@ -168,15 +228,5 @@ def solve_lines(
             row_voltage[:, :, begin : begin + count] = work[4].reshape(rows, columns, LANES)[:, :, :count]
     left, right, top, bottom = out
     return Solution(
-        left, right, top, bottom, row_voltage, column_voltage, "lines", _outcome(states, iterations, worst, tolerance)
-    )
-
-
-def _flat_factors(factors: LineFactors) -> tuple[Array, ...]:
-    """Return (cells, row_pivot, row_link, column_pivot, column_link) without padding, flat, row after row."""
-    rows, columns = factors.shape
-    banded = (factors.cells, factors.row_pivot, factors.row_link)
-    return (
-        *(from_bands(array, factors.shape).ravel() for array in banded),
-        *(np.ascontiguousarray(a[:rows, :columns]).ravel() for a in (factors.column_pivot, factors.column_link)),
+        left, right, top, bottom, row_voltage, column_voltage, "lines", outcome_of(states, iterations, worst, tolerance)
     )

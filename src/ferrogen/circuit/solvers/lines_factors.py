@@ -46,6 +46,25 @@ class LineFactors:
     column_pivot: Array
     column_link: Array
 
+    def flat(self) -> tuple[Array, Array, Array, Array, Array]:
+        """Return (cells, row_pivot, row_link, column_pivot, column_link), flat, as they lie."""
+        return (
+            self.cells.ravel(),
+            self.row_pivot.ravel(),
+            self.row_link.ravel(),
+            self.column_pivot.ravel(),
+            self.column_link.ravel(),
+        )
+
+    def flat_by_rows(self) -> tuple[Array, Array, Array, Array, Array]:
+        """Return the same without padding, flat, all of them row after row."""
+        rows, columns = self.shape
+        cells, row_pivot, row_link = (from_bands(a, self.shape) for a in (self.cells, self.row_pivot, self.row_link))
+        column_pivot, column_link = (
+            np.ascontiguousarray(array[:rows, :columns]) for array in (self.column_pivot, self.column_link)
+        )
+        return cells.ravel(), row_pivot.ravel(), row_link.ravel(), column_pivot.ravel(), column_link.ravel()
+
 
 @njit(cache=True, nogil=True)
 def _eliminate(

@@ -121,6 +121,34 @@ def _larger_magnitude(_typing: Any, first: Any, second: Any) -> Any:
     return _LANES(first, second), code
 
 
+def _transpose(_typing: Any, source: Any, _begin: Any, _stride: Any, target: Any, _place: Any, _step: Any) -> Any:
+    """Copy a tile of 8 x 8, transposed: ``target[place + j step + i] = source[begin + i stride + j]``."""
+
+    def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        source, begin, stride, target, place, step = values
+        count = context.get_value_type(types.intp)
+        lanes = []
+        for row in range(LANES):
+            at = builder.add(begin, builder.mul(stride, count(row)))
+            lanes.append(builder.load(_address(context, builder, signature.args[0], source, at), align=8))
+        # Three rounds of exchanging halves, quarters and eighths of pairs of rows.
+        for span in (4, 2, 1):
+            low = [i + (LANES if i & span else 0) - (span if i & span else 0) for i in range(LANES)]
+            high = [i + span if not i & span else i + LANES for i in range(LANES)]
+            for row in range(LANES):
+                if not row & span:
+                    one, other = lanes[row], lanes[row + span]
+                    lanes[row] = _shuffle(builder, one, other, low)
+                    lanes[row + span] = _shuffle(builder, one, other, high)
+        for row in range(LANES):
+            at = builder.add(place, builder.mul(step, count(row)))
+            builder.store(lanes[row], _address(context, builder, signature.args[3], target, at), align=8)
+        return context.get_dummy_value()
+
+    number = types.intp
+    return types.void(source, number, number, target, number, number), code
+
+
 # What kernels call; declared as Any because mypy would check the calls against the signatures above.
 load: Any = intrinsic(_load)
 store: Any = intrinsic(_store)
@@ -131,3 +159,4 @@ multiply: Any = intrinsic(_multiply)
 multiply_add: Any = intrinsic(_multiply_add)
 inverse: Any = intrinsic(_inverse)
 larger_magnitude: Any = intrinsic(_larger_magnitude)
+transpose: Any = intrinsic(_transpose)
