@@ -96,4 +96,9 @@ def tile_shares(faults: FaultMap | None, placement: Placement | None, rows: int,
     wired = np.flatnonzero(lines >= 0)
     rows_to = sparse.csr_array((np.ones(driven.size), (placement.row_of[driven], driven)), shape=(placement.rows, rows))
     lines_to = sparse.csr_array((np.ones(wired.size), (lines[wired], wired)), shape=(columns, lines.size))
-    return LineShares(sparse.csr_array(rows_to @ shares.inputs), sparse.csr_array(shares.outputs @ lines_to))
+    return LineShares(
+        inputs=sparse.csr_array(rows_to @ shares.inputs),
+        outputs=sparse.csr_array(shares.outputs @ lines_to),
+        floating_rows=shares.floating_rows,
+        floating_columns=shares.floating_columns,
+    )
