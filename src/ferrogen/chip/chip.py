@@ -14,10 +14,12 @@ from ferrogen.array.faults import FaultMap, draw_faults
 from ferrogen.array.levels import ConductanceWindow, ContinuousLevels, DiscreteLevels, Levels, conductance_window
 from ferrogen.chip.placement import Placement, first_lines
 from ferrogen.chip.point import OperatingPoint
-from ferrogen.chip.product import ProductMatrices, analog_product
+from ferrogen.chip.power import product_power
+from ferrogen.chip.product import ProductMatrices, analog_product, split_rows
 from ferrogen.chip.reader import WindowReader, window_reader
 from ferrogen.chip.spec import ChipSpec
 from ferrogen.chip.tile import Tile, program_tile
+from ferrogen.chip.usage import Usage
 from ferrogen.core.errors import CapacityError, argument_error
 from ferrogen.core.streams import Purpose, Streams
 from ferrogen.device.card import DeviceCard, load_card
@@ -27,18 +29,6 @@ from ferrogen.device.transport.compact import effective_voltage
 def _check_full_scale(full_scale: float | None) -> None:
     if full_scale is not None and not (math.isfinite(full_scale) and full_scale > 0.0):
         raise argument_error("full_scale", "be a positive current in A", f"{full_scale} A")
-
-
-@dataclass(slots=True)
-class Usage:
-    """What a chip has done: the counts that its energy and time are made of."""
-
-    pulses: int = 0
-    windows: int = 0
-    products: int = 0
-    multiply_accumulates: int = 0
-    conversions: int = 0
-    clipped_conversions: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +171,7 @@ class Chip:
             placement=self.placement() if placement is None else placement,
         )
         self.usage.pulses += int(tile.state.pulses.sum())
+        self.usage.programmed_cells += int(tile.state.pulses.size)
         self.tiles[number] = tile
         self.programmings += 1
         return tile
@@ -260,11 +251,15 @@ class Chip:
         _check_full_scale(full_scale)
         differential = reader.read(cycles.start, len(cycles), self.threads)
         self.usage.windows += 2 * len(cycles)
+        self.usage.readings += int(2 * differential.size)
+        self.usage.standing_current += float(2 * len(cycles) * reader.standing_current.sum())
+        self.usage.sample_drives += len(cycles) * self.spec.rows
         if full_scale is None:
             return Samples(differential, 0)
         periphery = self.spec.periphery
         held = periphery.integrator.saturate(differential, full_scale)
         self.usage.conversions += int(held.size)
+        self.usage.sample_conversions += int(held.size)
         return Samples(
             np.asarray(periphery.sample_adc.quantise(held, full_scale)),
             int(np.count_nonzero(np.abs(differential) > full_scale)),
@@ -308,25 +303,46 @@ class Chip:
             raise argument_error("images", f"have one number for each of {inputs.shape[0]} rows", addresses.shape)
         _check_full_scale(full_scale)
         largest = self.spec.rows * self.window.high * matrices.drive
+        v0 = self.device.characteristic_voltage.value
         shares = inputs.to(torch.float32)
+        scale = largest if full_scale is None else full_scale
         outputs, clipped = analog_product(
             shares,
             matrices,
             matrices.electronic_noise(self.spec.periphery, point, shares.abs()[None]),
             self.spec.periphery,
-            largest if full_scale is None else full_scale,
+            scale,
             point,
-            self.device.characteristic_voltage.value,
+            v0,
             noise_key=self.streams.key(Purpose.MULTIPLY_NOISE, tile),
             images=addresses,
         )
-        self.count_products(inputs.shape[0], 1, pairs, clipped)
+        seen = split_rows(shares, 1, rows)
+        power = product_power(seen, matrices.total, self.spec.periphery, point.multiply_voltage, v0)
+        self.count_products(inputs.shape[0], 1, pairs, clipped, full_scale=scale, power=power)
         return outputs
 
-    def count_products(self, batch: int, row_tiles: int, pairs: int, clipped: int) -> None:
-        """Add a batch of products to the usage record."""
+    def count_products(
+        self, batch: int, row_tiles: int, pairs: int, clipped: int, *, full_scale: float = 0.0, power: float = 0.0
+    ) -> None:
+        """Add a batch of products to the usage record.
+
+        Args:
+            batch: input vectors.
+            row_tiles: tiles below one another, whose codes are added.
+            pairs: outputs.
+            clipped: conversions that clipped.
+            full_scale: of integrator and converter [A].
+            power: of all cells, mean over a product's time and over typical inputs [W].
+        """
+        integrations = batch * row_tiles * pairs * self.spec.periphery.dac.cycles
+        column_tiles = -(-pairs // self.spec.logical_pairs)
+        self.usage.integrations += integrations
+        self.usage.full_scale_current += full_scale * integrations
+        self.usage.line_drives += batch * row_tiles * column_tiles * self.spec.rows * self.spec.periphery.dac.cycles
+        self.usage.cell_power += power * batch
         self.usage.products += batch
-        self.usage.conversions += batch * row_tiles * pairs
+        self.usage.conversions += integrations
         self.usage.multiply_accumulates += batch * row_tiles * self.spec.rows * pairs
         self.usage.clipped_conversions += clipped
 

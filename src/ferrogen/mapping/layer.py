@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ferrogen.chip.chip import Chip
 from ferrogen.chip.point import OperatingPoint
+from ferrogen.chip.power import product_power
 from ferrogen.chip.product import ProductMatrices, analog_product, cell_product
 from ferrogen.core.errors import argument_error
 from ferrogen.core.streams import Purpose
@@ -35,6 +36,7 @@ class AnalogLinear:
         full_scale: of integrator and converter [A].
         mean_input: mean magnitude of the inputs as a share of ``input_scale``; it sets the shot noise; shape
             ``(row_tiles, 1, rows)``.
+        power: of all cells, mean over a product's time and over typical inputs [W]; set by :meth:`calibrate`.
     """
 
     chip: Chip
@@ -45,6 +47,7 @@ class AnalogLinear:
     input_scale: float = 1.0
     full_scale: float = 1.0
     mean_input: torch.Tensor = field(default_factory=lambda: torch.full((1, 1, 1), 0.5))
+    power: float = 0.0
     _kept: tuple[OperatingPoint, int, ProductMatrices] | None = field(default=None, repr=False)
 
     @property
@@ -71,6 +74,8 @@ class AnalogLinear:
         padded = torch.nn.functional.pad(x / self.input_scale, (0, row_tiles * rows - x.shape[1]))
         shares = padded.reshape(x.shape[0], row_tiles, rows).transpose(0, 1)
         self.mean_input = shares.abs().mean(dim=1, keepdim=True)
+        v0 = self.chip.device.characteristic_voltage.value
+        self.power = product_power(shares, matrices.total, periphery, point.multiply_voltage, v0)
         current = torch.bmm(shares, matrices.mean) * matrices.drive
         self.full_scale = least_error_range(
             current.transpose(0, 1),
@@ -129,7 +134,9 @@ class AnalogLinear:
                 offset=matrices.offset,
                 correction=matrices.correction,
             )
-        self.chip.count_products(x.shape[0], len(self.grid), self.outputs, clipped)
+        self.chip.count_products(
+            x.shape[0], len(self.grid), self.outputs, clipped, full_scale=self.full_scale, power=self.power
+        )
         return self._finish(current, matrices.drive)
 
     def _cell_conductances(self, point: OperatingPoint, cycles: NDArray[np.int64]) -> torch.Tensor:
