@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferrogen.circuit.solvers.solution import Solution
-from ferrogen.circuit.spice.static import SIDES, SimulatedArray
+from ferrogen.circuit.spice.static import SimulatedArray
+from ferrogen.circuit.spice.static_elements import SIDES
 from ferrogen.core.errors import argument_error
 
 Array = NDArray[np.float64]

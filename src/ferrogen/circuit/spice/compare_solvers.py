@@ -12,9 +12,10 @@ import numpy as np
 from ferrogen.circuit.network.network import Drive, Network
 from ferrogen.circuit.solvers.solution import Solution
 from ferrogen.circuit.solvers.solve import solve
-from ferrogen.circuit.spice.compare import FLOOR, SIDES, Comparison, compare
+from ferrogen.circuit.spice.compare import FLOOR, Comparison, compare
 from ferrogen.circuit.spice.run import DEFAULT_TIME_LIMIT
-from ferrogen.circuit.spice.static import SimulatedArray, StaticNetlist, Wires, static_netlist
+from ferrogen.circuit.spice.static import SimulatedArray, StaticNetlist, static_netlist
+from ferrogen.circuit.spice.static_elements import SIDES, Wires, ends
 from ferrogen.core.errors import check_number
 
 SIMULATOR_TOLERANCE: Final = 1e-6
@@ -127,15 +128,12 @@ def verify_network(
 
 def _wires(network: Network, drive: Drive, solution: Solution, tolerance: float) -> Wires:
     """Return ``branches`` if the voltages across resistors would not hold the smallest current that is compared."""
-    ends = {
-        "left": network.row_left, "right": network.row_right,
-        "top": network.column_top, "bottom": network.column_bottom,
-    }  # fmt: skip
-    resistances = [network.row_segments.ravel(), network.column_segments.ravel(), *ends.values()]
+    outer = ends(network)
+    resistances = [network.row_segments.ravel(), network.column_segments.ravel(), *outer.values()]
     smallest = float(np.concatenate(resistances).min(initial=np.inf))
     smallest = min([smallest, *(bridge.resistance for bridge in network.bridges)])
-    volts = max(float(np.abs(getattr(drive, side)[np.isfinite(ends[side])]).max(initial=0.0)) for side in SIDES)
-    flowing = np.concatenate([np.abs(getattr(solution, f"{side}_current"))[np.isfinite(ends[side])] for side in SIDES])
+    volts = max(float(np.abs(getattr(drive, side)[np.isfinite(outer[side])]).max(initial=0.0)) for side in SIDES)
+    flowing = np.concatenate([np.abs(getattr(solution, f"{side}_current"))[np.isfinite(outer[side])] for side in SIDES])
     largest = float(flowing.max(initial=0.0))
     rounding = _ROUNDING * float(np.finfo(np.float64).eps) * volts / smallest
     least = max(float(flowing.min(initial=np.inf)), FLOOR * largest)

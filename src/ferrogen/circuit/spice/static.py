@@ -1,39 +1,30 @@
-"""The operating points of a network as an ngspice netlist, and back: names to nodes, vectors to arrays.
-
-A wire of low resistance carries a current that the voltages of its two ends, as doubles, do not hold: 1e-6 Ohm and
-1 nA differ by 1e-15 V in 0.3 V. With ``wires="branches"`` each wire is a current-controlled source that is controlled
-by its own current (V = R I): the currents themselves are unknowns, and Kirchhoff's law holds to rounding of the
-currents. All resistances are then brought below 1/64 Ohm by a power of two, and conductances up by the same, so that
-the simulator's pivoting keeps these unknowns (for R above its pivot threshold it eliminates them, and with them the
-digits). This costs time: plain resistors are the default.
-"""
+"""The operating points of a network as an ngspice netlist, and back: names to nodes, vectors to arrays."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ferrogen.circuit.network.network import Drive, Network
 from ferrogen.circuit.solvers.connectivity import isolated_nodes
-from ferrogen.circuit.solvers.kirchhoff import place
-from ferrogen.circuit.spice.devices import cell_model
-from ferrogen.circuit.spice.names import GROUND, numbered
-from ferrogen.circuit.spice.netlist import ACCURATE, Deck, element, number, write_results
+from ferrogen.circuit.spice.names import GROUND, check_name
+from ferrogen.circuit.spice.netlist import ACCURATE, Deck, comment, element, number, wrapped, write_results
 from ferrogen.circuit.spice.run import DEFAULT_TIME_LIMIT, SimulatorRun, run_ngspice
+from ferrogen.circuit.spice.static_elements import (
+    PIVOT_THRESHOLD,
+    ArrayElements,
+    Wires,
+    array_elements,
+    ends,
+    node_name,
+)
 from ferrogen.core.errors import argument_error
 
 Array = NDArray[np.float64]
-Wires = Literal["resistors", "branches"]
-
-SIDES: Final = ("left", "right", "top", "bottom")
-_LARGEST_BRANCH = 1.0 / 64.0  # Ohm; well below the pivot threshold
-_PIVOT_THRESHOLD = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,17 +58,13 @@ class StaticNetlist:
         network: what it describes.
         drive: its sources; one operating point an input vector.
         deck: the netlist.
-        wires: how wires stand in it.
-        current_scale: currents of the netlist over those of the network, a power of two.
-        connected: nodes with a path to a source, shape ``(2, rows, columns)``: row lines, column lines.
+        elements: of the array in it.
     """
 
     network: Network
     drive: Drive
     deck: Deck
-    wires: Wires
-    current_scale: float
-    connected: NDArray[np.bool_]
+    elements: ArrayElements
 
     def simulate(
         self,
@@ -99,14 +86,14 @@ class StaticNetlist:
     def _arrays(self, run: SimulatorRun) -> SimulatedArray:
         rows, columns = self.network.shape
         voltage = np.zeros((2, rows, columns, self.drive.batch))
-        current = {side: np.zeros((lines.size, self.drive.batch)) for side, lines in _ends(self.network).items()}
+        current = {side: np.zeros((lines.size, self.drive.batch)) for side, lines in ends(self.network).items()}
         for k, plot in enumerate(run.plots):
-            for line, i, j in np.argwhere(self.connected):
-                voltage[line, i, j, k] = plot.vector(f"v({_node(line, i, j)})")[0]
-            for side, lines in _ends(self.network).items():
+            for line, i, j in np.argwhere(self.elements.connected):
+                voltage[line, i, j, k] = plot.vector(f"v({node_name(line, i, j)})")[0]
+            for side, lines in ends(self.network).items():
                 for index in np.flatnonzero(np.isfinite(lines)):
                     found = plot.vector(f"i(v_{side}_{index})")[0]
-                    current[side][index, k] = -found / self.current_scale
+                    current[side][index, k] = -found / self.elements.scale
         return SimulatedArray(
             **{f"{side}_current": values for side, values in current.items()},
             row_voltage=voltage[0],
@@ -140,122 +127,69 @@ def static_netlist(
     Raises:
         ArgumentError: a law without SPICE model, isolated nodes that are to be refused, or a drive of another network.
     """
-    if wires not in ("resistors", "branches"):
-        raise argument_error("wires", "be 'resistors' or 'branches'", repr(wires))
     rows, columns = network.shape
     if (drive.left.shape[0], drive.top.shape[0]) != (rows, columns) or drive.batch < 1:
         raise argument_error("drive", f"have input vectors for a {rows} x {columns} array", drive.left.shape)
+    elements = _elements(network, wires, isolated)
+    sources = [
+        element("V", pin, (pin, GROUND), f"dc {number(float(getattr(drive, side)[index, 0]))}")
+        for side, index, pin in elements.pins
+    ]
+    parts = {
+        **elements.parts,
+        "Sources. i(v_left_0) is minus the current into row 0 from the left; likewise the others.": sources,
+    }
+    options = dict(ACCURATE) | ({"pivrel": PIVOT_THRESHOLD} if wires == "branches" else {})
+    notes = "\n".join([*([header] if header else []), *elements.notes])
+    return StaticNetlist(network, drive, Deck(title, notes, parts, options, _commands(elements, drive)), elements)
+
+
+def array_subcircuit(
+    network: Network,
+    *,
+    name: str = "ferrogen_array",
+    isolated: Literal["refuse", "ground"] = "refuse",
+    header: str = "",
+) -> str:
+    """Return an array as a subcircuit for a deck of one's own, without sources.
+
+    Its pins are the ends of the lines that do not float, in the order of its ``.subckt`` line: ``left_0``, ...,
+    ``right_0``, ..., ``top_0``, ..., ``bottom_0``, ...; the resistances of the ends are inside.
+
+    Args:
+        network: cells, wires, ends.
+        name: of the subcircuit.
+        isolated: as in :func:`static_netlist`.
+        header: comment at the beginning.
+
+    Raises:
+        ArgumentError: a name that no netlist can hold; otherwise as :func:`static_netlist`.
+    """
+    known = check_name(name, "name")
+    elements = _elements(network, "resistors", isolated)
+    pins = " ".join(pin for _, _, pin in elements.pins)
+    lines = [comment("\n".join([*([header] if header else []), *elements.notes]) or known)]
+    lines += elements.model
+    lines += ["*", wrapped(f".subckt {known} {pins}")]
+    for heading, block in elements.parts.items():
+        if block and block is not elements.model:
+            lines += [comment(heading), *block]
+    return "\n".join([*lines, f".ends {known}", ""])
+
+
+def _elements(network: Network, wires: Wires, isolated: Literal["refuse", "ground"]) -> ArrayElements:
     lost = isolated_nodes(network)
     if isolated == "refuse":
         lost.refuse()
-    connected = ~lost.nodes
-    scale = _scale(network) if wires == "branches" else 1.0
-    wire = _branch(scale) if wires == "branches" else _resistor
-    model = cell_model(network.law, scale)
-    cells = [
-        model.instance(numbered("cell", i, j), _node(0, i, j), _node(1, i, j), float(network.conductance[i, j]) * scale)
-        for i, j in np.argwhere((network.conductance > 0.0) & connected[0])
-    ]
-    parts = {
-        "Cell: conductance g at 0 V, characteristic voltage v0.": model.lines,
-        "Row lines: row_I_J joins node r_I_J to r_I_J+1.": [
-            wire(numbered("row", i, j), _node(0, i, j), _node(0, i, j + 1), float(network.row_segments[i, j]))
-            for i, j in np.argwhere(np.isfinite(network.row_segments) & connected[0, :, :-1])
-        ],
-        "Column lines: column_I_J joins node c_I_J to c_I+1_J.": [
-            wire(numbered("column", i, j), _node(1, i, j), _node(1, i + 1, j), float(network.column_segments[i, j]))
-            for i, j in np.argwhere(np.isfinite(network.column_segments) & connected[1, :-1])
-        ],
-        "Cells: cell_I_J joins r_I_J to c_I_J.": cells,
-        "Shorts between lines.": [
-            wire(numbered("bridge", k), _node(*first), _node(*second), resistance)
-            for k, (first, second, resistance) in enumerate((*place(b), b.resistance) for b in network.bridges)
-            if connected[first]
-        ],
-        "Ends of the lines: source, resistance to the line. i(v_left_0) is minus the current into the row.": [
-            line
-            for side, lines in _ends(network).items()
-            for index in np.flatnonzero(np.isfinite(lines))
-            for line in _end(wire, side, int(index), float(lines[index]), drive, network)
-        ],
-    }
-    notes = [header] if header else []
-    if lost.count:
-        notes.append(f"{lost.count} nodes have no path to a source and are left out.")
-    if wires == "branches":
-        notes.append(
-            f"Every wire is a source V = R I that its own current controls; resistances are those of the array times"
-            f" {number(1.0 / scale)}, conductances and currents times {number(scale)}, both exact powers of two."
-        )
-    options = dict(ACCURATE) | ({"pivrel": _PIVOT_THRESHOLD} if wires == "branches" else {})
-    deck = Deck(title, "\n".join(notes), parts, options, _commands(network, drive))
-    return StaticNetlist(network, drive, deck, wires, scale, connected)
+    return array_elements(network, ~lost.nodes, wires)
 
 
-def _node(line: int, i: int, j: int) -> str:
-    return numbered("rc"[line], i, j)
-
-
-def _ends(network: Network) -> dict[str, Array]:
-    return {
-        "left": network.row_left,
-        "right": network.row_right,
-        "top": network.column_top,
-        "bottom": network.column_bottom,
-    }
-
-
-def _resistor(name: str, first: str, second: str, resistance: float) -> str:
-    return element("R", name, (first, second), number(resistance))
-
-
-def _branch(scale: float) -> Callable[[str, str, str, float], str]:
-    def wire(name: str, first: str, second: str, resistance: float) -> str:
-        return element("H", name, (first, second), f"H_{name} {number(resistance / scale)}")
-
-    return wire
-
-
-def _scale(network: Network) -> float:
-    """Return the power of two that brings all finite wires down to the largest branch."""
-    wires = np.concatenate([
-        network.row_segments.ravel(), network.column_segments.ravel(), *_ends(network).values(),
-        np.array([bridge.resistance for bridge in network.bridges]),
-    ])  # fmt: skip
-    finite = wires[np.isfinite(wires)]
-    largest = float(finite.max(initial=_LARGEST_BRANCH))
-    return 2.0 ** max(0, math.ceil(math.log2(largest / _LARGEST_BRANCH)))
-
-
-def _end(
-    wire: Callable[[str, str, str, float], str],
-    side: str,
-    index: int,
-    resistance: float,
-    drive: Drive,
-    network: Network,
-) -> tuple[str, str]:
-    rows, columns = network.shape
-    node = {
-        "left": _node(0, index, 0),
-        "right": _node(0, index, columns - 1),
-        "top": _node(1, 0, index),
-        "bottom": _node(1, rows - 1, index),
-    }[side]
-    name = numbered(side, index)
-    volts = number(float(getattr(drive, side)[index, 0]))
-    return element("V", name, (name, GROUND), f"dc {volts}"), wire(name, name, node, resistance)
-
-
-def _commands(network: Network, drive: Drive) -> list[str]:
+def _commands(elements: ArrayElements, drive: Drive) -> list[str]:
     commands = []
     for k in range(drive.batch):
-        for side, lines in _ends(network).items():
-            volts = getattr(drive, side)
-            commands += [
-                f"alter v_{side}_{index} dc = {number(float(volts[index, k]))}"
-                for index in np.flatnonzero(np.isfinite(lines))
-                if k and volts[index, k] != volts[index, k - 1]
-            ]
+        for side, index, pin in elements.pins:
+            volts = getattr(drive, side)[index]
+            if k and volts[k] != volts[k - 1]:
+                commands.append(f"alter v_{pin} dc = {number(float(volts[k]))}")
         commands += ["op", write_results(), "destroy"]
     return commands
