@@ -39,6 +39,16 @@ class Ends:
     reference: tuple[Array, Array]
     source: tuple[Array, Array, Array, Array]
 
+    def vector(self, part: slice) -> Ends:
+        """Return the ends with some of the input vectors."""
+        row, column = self.reference
+        left, right, top, bottom = self.source
+        return Ends(
+            self.conductance,
+            (row[:, part], column[:, part]),
+            (left[:, part], right[:, part], top[:, part], bottom[:, part]),
+        )
+
 
 def _reference(
     first: Array, second: Array, first_voltage: Array, second_voltage: Array
@@ -187,7 +197,7 @@ def _solve_single(
     sources = tuple(source[:, 0] for source in ends.source)
     flat = factors.flat()
     iterations, state, residual = iterate_single(
-        flat, ends.conductance, sources, into, work, deviations, tolerance, 0.0, max_iterations
+        flat, ends.conductance, sources, into, work, deviations, tolerance, 0.0, 0.0, max_iterations
     )
     left, right, top, bottom = end_currents(ends, deviations)
     scale = max(float(np.abs(side).max()) for side in (left, right, top, bottom))

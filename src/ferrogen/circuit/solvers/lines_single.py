@@ -185,7 +185,7 @@ def row_voltages(cells: Any, pivot: Any, link: Any, width: int, height: int, int
 
 @njit(cache=True, nogil=True)
 def iterate_single(factors: Any, ends: Any, sources: Any, into: Any, work: Any, deviations: Any, tolerance: float,
-                   enough: float, max_iterations: int) -> tuple[int, int, float]:  # fmt: skip
+                   enough: float, reduction: float, max_iterations: int) -> tuple[int, int, float]:  # fmt: skip
     """Solve for one input vector; returns (number of iterations, state, largest residual [A]).
 
     Args:
@@ -199,6 +199,7 @@ def iterate_single(factors: Any, ends: Any, sources: Any, into: Any, work: Any, 
         deviations: of the nodes at the four sides [V], padded, written.
         tolerance: of the residual over the largest current of an end.
         enough: residual that is good enough in any case [A].
+        reduction: of the residual that is good enough in any case [1].
         max_iterations: stop after these.
     """
     cells, row_pivot, row_link, column_pivot, column_link = factors
@@ -220,6 +221,7 @@ def iterate_single(factors: Any, ends: Any, sources: Any, into: Any, work: Any, 
            t, tile, first, last, sums)  # fmt: skip
     alpha, beta, gamma = 0.0, 0.0, 0.0
     iterations, state = 0, RUNNING
+    enough = max(enough, reduction * sums[LANES:].max())
     while True:
         scale = 0.0
         for side in range(4):
