@@ -58,6 +58,7 @@ class Tile:
         condition: what use has made of it since; None: nothing.
         faults: what is broken; None: nothing.
         placement: which of its lines carry what; None: each its own number.
+        known: the statistics of its cells at one point, if somebody has them already (:meth:`cell_statistics`).
     """
 
     card: DeviceCard
@@ -69,6 +70,7 @@ class Tile:
     condition: Condition | None = None
     faults: FaultMap | None = None
     placement: Placement | None = None
+    known: tuple[OperatingPoint, ProductStatistics] | None = None
 
     @property
     def window(self) -> ConductanceWindow:
@@ -133,12 +135,14 @@ class Tile:
             self.card.trap_amplitude_limit.value,
         )
 
-    def product_statistics(self, point: OperatingPoint) -> ProductStatistics:
-        """Return mean and variance of the cells' conductances as products see them.
+    def cell_statistics(self, point: OperatingPoint) -> ProductStatistics:
+        """Return mean and variance of the cells' conductances as products see them, before wires and lines.
 
         Traps that move less than once in a thousand cycles are frozen in the state they have in cycle 0; the others
         contribute their exact mean and window variance and are taken as independent from product to product.
         """
+        if self.known is not None and self.known[0] == point:
+            return self.known[1]
         population = self.population()
         schedule = chip_schedule(point, samples=self.samples, observe="product")
         to_one, to_zero = self.event_means(population, schedule, point.temperature)
@@ -158,10 +162,16 @@ class Tile:
         )[:, 0, 0]
         variance[frozen] = 0.0
         still = self.conductance(population)
-        average = still + population.per_cell(steps * mean)
-        shares, scatter = self.shares(), population.per_cell(steps**2 * variance)
         return ProductStatistics(
-            mean=self.seen(average, shares), variance=scatter if shares is None else shares.variance(scatter)
+            mean=still + population.per_cell(steps * mean), variance=population.per_cell(steps**2 * variance)
+        )
+
+    def product_statistics(self, point: OperatingPoint) -> ProductStatistics:
+        """Return mean and variance of what products see: :meth:`cell_statistics` through wires and broken lines."""
+        cells, shares = self.cell_statistics(point), self.shares()
+        return ProductStatistics(
+            mean=self.seen(cells.mean, shares),
+            variance=cells.variance if shares is None else shares.variance(cells.variance),
         )
 
     def product_conductances(
