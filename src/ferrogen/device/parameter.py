@@ -18,7 +18,7 @@ Distribution = Literal["normal", "lognormal", "uniform", "loguniform", "poisson"
 
 _UNITS = (
     "1", "V", "A", "S", "s", "K", "m", "m^2", "eV", "Ohm", "F", "1/K", "1/V", "1/s", "1/m^3",
-    "V/m", "C/m^2", "A/m^2", "F/m^2", "S/m^2", "Ohm m",
+    "V/m", "F/m", "C/m^2", "A/m^2", "F/m^2", "S/m^2", "Ohm m",
 )  # fmt: skip
 
 _LARGEST_LOG_WIDTH = 3.0  # of a log-normal spread: three sigma are then a factor of 8000
