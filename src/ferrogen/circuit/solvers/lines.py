@@ -16,11 +16,13 @@ from ferrogen.circuit.network.network import Drive, Network
 from ferrogen.circuit.solvers.lines_batch import BROKEN, CONVERGED, iterate
 from ferrogen.circuit.solvers.lines_factors import LineFactors, factor_lines, in_bands, padded
 from ferrogen.circuit.solvers.lines_lanes import LANES
+from ferrogen.circuit.solvers.lines_refine import ROUNDING, refine
 from ferrogen.circuit.solvers.lines_single import iterate_single, row_voltages
 from ferrogen.circuit.solvers.solution import Outcome, Solution
 from ferrogen.core.errors import argument_error, check_number, is_whole
 
 Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
 _LEAST_RESISTANCE = 1e-30  # Ohm; below, products of conductances could overflow
 
@@ -50,33 +52,41 @@ class Ends:
         )
 
 
-def _reference(
-    first: Array, second: Array, first_voltage: Array, second_voltage: Array
-) -> tuple[Array, NDArray[np.bool_]]:
+def _reference(first: Array, second: Array, first_voltage: Array, second_voltage: Array) -> tuple[Array, Mask]:
     """Return the voltage of the stronger end of each line (0, if both float) and whether there is one."""
     voltage = np.where((first >= second)[:, None], first_voltage, second_voltage)
     driven = (first > 0.0) | (second > 0.0)
     return np.where(driven[:, None], voltage, 0.0), driven
 
 
+def _adopt(cells: Array, other: Array, other_known: Mask, own: Array, known: Mask) -> bool:
+    """Give references to lines that cross lines with one; returns whether there were any."""
+    weight = cells[~known] * other_known
+    total = weight.sum(axis=1)
+    some = total > 0.0
+    if not some.any():
+        return False
+    lines = np.flatnonzero(~known)[some]
+    base = other[np.argmax(other_known)]  # of equal voltages the mean shall be that voltage, without rounding
+    own[lines] = base + (weight[some] @ (other - base)) / total[some, None]
+    known[lines] = True
+    return True
+
+
 def line_ends(network: Network, drive: Drive) -> Ends:
     """Return the ends of the lines and their references.
 
-    A line without a source takes the mean of the lines that it crosses, weighted with the cells.
+    A line without a source takes the mean of the lines with a reference that it crosses, weighted with the cells.
     """
     left, right, top, bottom = (
         1.0 / side for side in (network.row_left, network.row_right, network.column_top, network.column_bottom)
     )
-    row, row_driven = _reference(left, right, drive.left, drive.right)
-    column, column_driven = _reference(top, bottom, drive.top, drive.bottom)
-    cells = network.conductance
-    for floats, own, weight, other in (
-        (~column_driven, column, cells.T, row),
-        (~row_driven, row, cells, column),
-    ):
-        if floats.any():
-            total = weight[floats].sum(axis=1, keepdims=True)
-            own[floats] = np.divide(weight[floats] @ other, total, out=np.zeros_like(own[floats]), where=total > 0.0)
+    row, row_known = _reference(left, right, drive.left, drive.right)
+    column, column_known = _reference(top, bottom, drive.top, drive.bottom)
+    found = not (row_known.all() and column_known.all())
+    while found:
+        found = _adopt(network.conductance.T, row, row_known, column, column_known)
+        found = _adopt(network.conductance, column, column_known, row, row_known) or found
     source = (
         left[:, None] * (drive.left - row),
         right[:, None] * (drive.right - row),
@@ -154,8 +164,30 @@ def solve_lines(
     ends = line_ends(network, drive)
     factors = factor_lines(network, network.conductance)
     if drive.batch == 1:
-        return _solve_single(network.conductance, ends, factors, tolerance, max_iterations, nodes=nodes)
-    return _solve_batch(ends, factors, tolerance, max_iterations, nodes=nodes)
+        result = _solve_single(network.conductance, ends, factors, tolerance, max_iterations, nodes=nodes)
+    else:
+        result = _solve_batch(ends, factors, tolerance, max_iterations, nodes=nodes)
+    iterations = result.iterations
+    _, rounding = _rounding(network.conductance, ends, result.currents)
+    for vector in np.flatnonzero((rounding > 0.1 * tolerance) | (result.state == BROKEN)):
+        part = slice(vector, vector + 1)
+        row, column = (reference[:, vector] for reference in ends.reference)
+        start = np.stack(np.broadcast_arrays(row[:, None], column[None, :]))
+        of_one = Drive(drive.left[:, part], drive.right[:, part], drive.top[:, part], drive.bottom[:, part])
+        refined = refine(network, of_one, start, tolerance, max_iterations)
+        iterations = max(iterations, refined.iterations)
+        result.residual[vector] = refined.residual
+        result.state[vector] = CONVERGED if refined.residual <= tolerance else BROKEN
+        flowing = refined.flowing
+        sides = (flowing.left, flowing.right, flowing.top, flowing.bottom)
+        for side, current in zip(result.currents, sides, strict=True):
+            side[:, vector] = current[:, 0]
+        if result.row_voltage is not None and result.column_voltage is not None:
+            voltages = refined.voltages.value()[..., 0]
+            result.row_voltage[:, :, vector], result.column_voltage[:, :, vector] = voltages
+    left, right, top, bottom = result.currents
+    outcome = outcome_of(result.state.tolist(), iterations, float(result.residual.max()), tolerance)
+    return Solution(left, right, top, bottom, result.row_voltage, result.column_voltage, "lines", outcome)
 
 
 def currents_into(ends: Ends, factors: LineFactors, cell: Array) -> tuple[Array, Array]:
@@ -177,17 +209,44 @@ def currents_into(ends: Ends, factors: LineFactors, cell: Array) -> tuple[Array,
     return in_bands(into_rows).ravel(), into_columns.ravel()
 
 
-def end_currents(ends: Ends, deviations: tuple[Array, ...]) -> list[Array]:
+def end_currents(ends: Ends, deviations: tuple[Array, ...]) -> tuple[Array, Array, Array, Array]:
     """Return the currents of the four sides [A], each of shape ``(lines, 1)``, from their nodes' deviations [V]."""
-    return [
+    left, right, top, bottom = (
         source - conductance[:, None] * deviation[: conductance.size, None]
         for source, conductance, deviation in zip(ends.source, ends.conductance, deviations, strict=True)
-    ]
+    )
+    return left, right, top, bottom
+
+
+def _rounding(conductance: Array, ends: Ends, currents: tuple[Array, ...]) -> tuple[Array, Array]:
+    """Return the largest current of an end [A], and a bound of what rounding adds over it, by vector."""
+    row, column = ends.reference
+    across = np.maximum(row.max(axis=0) - column.min(axis=0), column.max(axis=0) - row.min(axis=0))
+    summand = np.maximum(float(conductance.max()) * across, _most(ends.source))
+    scale = _most(currents)
+    return scale, np.divide(ROUNDING * summand, scale, out=np.where(summand > 0.0, np.inf, 0.0), where=scale > 0.0)
+
+
+def _most(sides: tuple[Array, ...]) -> Array:
+    most: Array = np.max([np.abs(side).max(axis=0) for side in sides], axis=0)
+    return most
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Result:
+    """What the kernels found; shapes as those of :class:`Solution`, of ``state`` and ``residual`` ``(batch,)``."""
+
+    currents: tuple[Array, Array, Array, Array]
+    row_voltage: Array | None
+    column_voltage: Array | None
+    state: NDArray[np.int64]
+    residual: Array
+    iterations: int
 
 
 def _solve_single(
     conductance: Array, ends: Ends, factors: LineFactors, tolerance: float, max_iterations: int, *, nodes: bool
-) -> Solution:
+) -> _Result:
     rows, columns = factors.shape
     row, column = ends.reference
     into = currents_into(ends, factors, conductance * (row - column.T))
@@ -199,29 +258,30 @@ def _solve_single(
     iterations, state, residual = iterate_single(
         flat, ends.conductance, sources, into, work, deviations, tolerance, 0.0, 0.0, max_iterations
     )
-    left, right, top, bottom = end_currents(ends, deviations)
-    scale = max(float(np.abs(side).max()) for side in (left, right, top, bottom))
+    currents = end_currents(ends, deviations)
+    scale = float(_most(currents)[0])
     row_voltage = column_voltage = None
     if nodes:
         row_voltages(*flat[:3], width, height, into[0], work[3], work[4])
         column_voltage = work[3].reshape(height, width)[:rows, :columns, None] + column[None, :, :]
         row_voltage = work[4].reshape(height, width)[:rows, :columns, None] + row[:, None, :]
-    outcome = outcome_of([state], iterations, residual / scale if scale > 0.0 else residual, tolerance)
-    return Solution(left, right, top, bottom, row_voltage, column_voltage, "lines", outcome)
+    relative = np.array([residual / scale if scale > 0.0 else residual])
+    return _Result(currents, row_voltage, column_voltage, np.array([state]), relative, iterations)
 
 
-def _solve_batch(ends: Ends, factors: LineFactors, tolerance: float, max_iterations: int, *, nodes: bool) -> Solution:
+def _solve_batch(ends: Ends, factors: LineFactors, tolerance: float, max_iterations: int, *, nodes: bool) -> _Result:
     rows, columns = factors.shape
     flat = factors.flat_by_rows()
     batch = ends.reference[0].shape[1]
-    out = [np.empty((lines, batch)) for lines in (rows, rows, columns, columns)]
+    left, right, top, bottom = (np.empty((lines, batch)) for lines in (rows, rows, columns, columns))
     row_voltage, column_voltage = (np.empty((rows, columns, batch)) if nodes else None for _ in range(2))
     size = rows * columns * LANES
     work = tuple(np.empty(size) for _ in range(3)) + tuple(np.empty(size if nodes else 0) for _ in range(2))
     currents = tuple(np.empty(lines * LANES) for lines in (rows, rows, columns, columns))
-    states: list[int] = []
-    iterations, worst = 0, 0.0
+    states, residuals = np.zeros(batch, dtype=np.int64), np.zeros(batch)
+    iterations = 0
     for begin in range(0, batch, LANES):
+        part = slice(begin, begin + LANES)
         count = min(LANES, batch - begin)
         state, residual = np.zeros(LANES, dtype=np.int64), np.zeros(LANES)
         used = iterate(
@@ -229,14 +289,10 @@ def _solve_batch(ends: Ends, factors: LineFactors, tolerance: float, max_iterati
             tuple(_lanes(a, begin) for a in ends.source), work, currents, tolerance, max_iterations, state, residual,
         )  # fmt: skip
         iterations = max(iterations, int(used))
-        states += state[:count].tolist()
-        worst = max(worst, float(residual[:count].max()))
-        for full, part in zip(out, currents, strict=True):
-            full[:, begin : begin + count] = part.reshape(-1, LANES)[:, :count]
+        states[part], residuals[part] = state[:count], residual[:count]
+        for full, lanes in zip((left, right, top, bottom), currents, strict=True):
+            full[:, part] = lanes.reshape(-1, LANES)[:, :count]
         if row_voltage is not None and column_voltage is not None:
-            column_voltage[:, :, begin : begin + count] = work[3].reshape(rows, columns, LANES)[:, :, :count]
-            row_voltage[:, :, begin : begin + count] = work[4].reshape(rows, columns, LANES)[:, :, :count]
-    left, right, top, bottom = out
-    return Solution(
-        left, right, top, bottom, row_voltage, column_voltage, "lines", outcome_of(states, iterations, worst, tolerance)
-    )
+            column_voltage[:, :, part] = work[3].reshape(rows, columns, LANES)[:, :, :count]
+            row_voltage[:, :, part] = work[4].reshape(rows, columns, LANES)[:, :, :count]
+    return _Result((left, right, top, bottom), row_voltage, column_voltage, states, residuals, iterations)

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from ferrogen.circuit.network.network import Drive, Network
 from ferrogen.circuit.solvers.lines import Ends, check_lines, line_ends
-from ferrogen.circuit.solvers.lines_factors import factor_lines, in_bands, padded
-from ferrogen.circuit.solvers.lines_single import iterate_single, row_voltages
+from ferrogen.circuit.solvers.lines_factors import factor_lines
+from ferrogen.circuit.solvers.lines_refine import line_step
 from ferrogen.circuit.solvers.solution import Outcome, Solution
 
 Array = NDArray[np.float64]
@@ -113,22 +113,14 @@ class _Problem:
             slope: their slopes [S].
             enough: excess that need not be removed [A].
         """
-        rows, columns = shape = self.network.shape
-        factors = factor_lines(self.network, slope)
-        height, width = factors.column_pivot.shape
-        into = (
-            in_bands(padded(point.from_row_wires - tangent, shape)).ravel(),
-            padded(point.from_column_wires + tangent, shape).ravel(),
+        row, column, left, _ = line_step(
+            factor_lines(self.network, slope),
+            point.from_row_wires - tangent,
+            point.from_column_wires + tangent,
+            enough,
+            _REDUCTION,
+            _INNER_ITERATIONS,
         )
-        work = tuple(np.empty(height * width) for _ in range(5))
-        deviations = (np.empty(height), np.empty(height), np.empty(width), np.empty(width))
-        sources = tuple(np.zeros_like(conductance) for conductance in self.ends.conductance)
-        flat = factors.flat()
-        iterate_single(
-            flat, self.ends.conductance, sources, into, work, deviations, 0.0, enough, _REDUCTION, _INNER_ITERATIONS
-        )
-        row_voltages(*flat[:3], width, height, into[0], work[3], work[4])
-        row, column, left = (work[i].reshape(height, width)[:rows, :columns] for i in (4, 3, 2))
         return row, column, left
 
 
