@@ -46,8 +46,8 @@ class Conductor(Section):
         """Return the resistivity [Ohm m] of a wire of ``width`` x ``height`` [m], with grains as large as it is wide.
 
         Surfaces and grain boundaries add up (Matthiessen). Surfaces count to first order in mean free path over size,
-        3 / 8 (1 - p) l (1 / w + 1 / h), which is good to 3 % down to half of the mean free path, 8 % to a quarter; grain
-        boundaries exactly, 1 / [1 - 3 a / 2 + 3 a^2 - 3 a^3 ln(1 + 1 / a)] with a = l / w R / (1 - R).
+        3 / 8 (1 - p) l (1 / w + 1 / h), good to 3 % down to half of the mean free path and to 8 % at a
+        quarter; grain boundaries exactly, 1 / [1 - 3 a / 2 + 3 a^2 - 3 a^3 ln(1 + 1 / a)] with a = l / w R / (1 - R).
         """
         check_number("width", width, "m")
         check_number("height", height, "m")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 
-from ferrogen.circuit.network.network import Network, Node
+from ferrogen.circuit.network.network import Drive, Network, Node
 from ferrogen.circuit.solvers.kirchhoff import place
 from ferrogen.core.errors import argument_error
 
@@ -150,3 +150,35 @@ def joined(network: Network) -> Network:
     cells = close[: network.conductance.size].reshape(network.shape)
     conductance = np.where(cells, 1.0 / resistance, network.conductance)
     return Network(conductance=conductance, law=network.law, bridges=network.bridges, **parts)
+
+
+def at_rest(network: Network, drive: Drive) -> tuple[Mask, NDArray[np.float64]]:
+    """Return where nothing flows because all sources that are connected with each other have the same voltage.
+
+    There every current of an iterative solution is rounding, and so is its relative residual.
+
+    Args:
+        network: without isolated nodes.
+        drive: its sources.
+
+    Returns:
+        whether an input vector leaves the network at rest, shape ``(batch,)``; and the nodes' voltages if so [V], shape
+        ``(2, rows, columns, batch)``.
+    """
+    first, second, there = _connections(network)
+    size = 2 * network.conductance.size
+    there &= second < size
+    graph = coo_array((np.ones(int(there.sum())), (first[there], second[there])), shape=(size, size))
+    groups, labels = connected_components(graph, directed=False)
+    nodes = labels.reshape(2, *network.shape)
+    low, high = np.full((groups, drive.batch), np.inf), np.full((groups, drive.batch), -np.inf)
+    for at, resistance, voltage in (
+        (nodes[0, :, 0], network.row_left, drive.left),
+        (nodes[0, :, -1], network.row_right, drive.right),
+        (nodes[1, 0], network.column_top, drive.top),
+        (nodes[1, -1], network.column_bottom, drive.bottom),
+    ):
+        driven = np.isfinite(resistance)
+        np.minimum.at(low, at[driven], voltage[driven])
+        np.maximum.at(high, at[driven], voltage[driven])
+    return np.all(low == high, axis=0), low[nodes]

@@ -6,11 +6,14 @@ from dataclasses import replace
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ferrogen.circuit.network.cells import InSeries, Ohmic
 from ferrogen.circuit.network.network import Drive, Network
-from ferrogen.circuit.solvers.connectivity import Isolation, isolated_nodes, joined
+from ferrogen.circuit.solvers.connectivity import Isolation, Mask, at_rest, isolated_nodes, joined
 from ferrogen.circuit.solvers.direct import solve_direct
+from ferrogen.circuit.solvers.lines import solve_lines
+from ferrogen.circuit.solvers.newton import solve_newton
 from ferrogen.circuit.solvers.solution import Solution
 from ferrogen.core.errors import argument_error, is_whole
 
@@ -67,8 +70,47 @@ def solve(
     if isolated == "refuse":
         lost.refuse()
     whole = _linearised(joined(network) if lost.count else network)
-    solution = solve_direct(whole, drive, tolerance=tolerance, max_iterations=max_iterations, nodes=nodes)
+    if method == "direct" or network.bridges:
+        solver = solve_direct
+    else:
+        solver = solve_lines if whole.law.linear else solve_newton
+    solution = solver(whole, drive, tolerance=tolerance, max_iterations=max_iterations, nodes=nodes)
+    if not solution.outcome.converged:
+        resting, voltage = at_rest(whole, drive)
+        if resting.any():
+            moving = _vectors(drive, ~resting)
+            solution = solver(whole, moving, tolerance=tolerance, max_iterations=max_iterations, nodes=nodes)
+            solution = _with_resting(solution, resting, voltage)
     return _without(solution, network, lost) if lost.count else solution
+
+
+def _vectors(drive: Drive, which: Mask) -> Drive:
+    """Return some of a drive's input vectors; one of zeros, if none."""
+    sides = (drive.left, drive.right, drive.top, drive.bottom)
+    return Drive(*(side[:, which] if which.any() else np.zeros((side.shape[0], 1)) for side in sides))
+
+
+def _with_resting(solution: Solution, resting: Mask, voltage: NDArray[np.float64]) -> Solution:
+    """Return a solution of the other input vectors together with those at rest."""
+
+    def spread(part: NDArray[np.float64], rest: NDArray[np.float64]) -> NDArray[np.float64]:
+        out = rest.copy()
+        if not resting.all():
+            out[..., ~resting] = part
+        return out
+
+    def nothing(part: NDArray[np.float64]) -> NDArray[np.float64]:
+        return spread(part, np.zeros((*part.shape[:-1], resting.size)))
+
+    return replace(
+        solution,
+        left_current=nothing(solution.left_current),
+        right_current=nothing(solution.right_current),
+        top_current=nothing(solution.top_current),
+        bottom_current=nothing(solution.bottom_current),
+        row_voltage=None if solution.row_voltage is None else spread(solution.row_voltage, voltage[0]),
+        column_voltage=None if solution.column_voltage is None else spread(solution.column_voltage, voltage[1]),
+    )
 
 
 def _linearised(network: Network) -> Network:

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ferrogen.circuit.network.cells import Sinh
+from ferrogen.circuit.network.cells import Ohmic, Sinh
 from ferrogen.circuit.network.network import Bridge, Network, drive, uniform_network
-from ferrogen.circuit.solvers.connectivity import isolated_nodes, joined
+from ferrogen.circuit.solvers.connectivity import at_rest, isolated_nodes, joined
 from ferrogen.circuit.solvers.solve import solve
 from ferrogen.core.errors import ArgumentError
 
@@ -132,3 +132,28 @@ def test_a_column_that_is_not_sensed_floats_at_the_mean_of_its_cells():
     np.testing.assert_allclose(found.column_voltage[:, 0, 0], 0.75, rtol=1e-11)
     single = replace(network, conductance=np.array([[1e-9], [0.0]]))
     np.testing.assert_allclose(solve(single, drive(single, left=[0.4, 1.0])).column_voltage[:, 0, 0], 0.4, rtol=1e-12)
+
+
+@pytest.mark.parametrize("method", ["lines", "direct"])
+@pytest.mark.parametrize("law", [Ohmic(), Sinh(0.05)], ids=["ohmic", "sinh"])
+def test_nothing_flows_between_sources_of_one_voltage(method, law):
+    rng = np.random.default_rng(3)
+    network = uniform_network(
+        rng.uniform(1e-6, 1e-4, (4, 5)), row_segment=3.0, column_segment=2.0, column_top=5.0, law=law
+    )
+    network.row_left[2] = network.column_bottom[1] = network.column_top[1] = np.inf
+    network.row_segments[1, 2] = np.inf
+    left = np.array([[0.3, 0.7, 0.1]] * 4)
+    left[0, 1] = 0.2  # something flows for one input vector in the middle
+    columns = [[0.3, 0.7, 0.1]] * 5
+    sources = drive(network, left=left, top=columns, bottom=columns)
+    found = solve(network, sources, method=method).checked()
+    np.testing.assert_allclose(found.row_voltage[..., 0], 0.3, rtol=1e-14)
+    np.testing.assert_allclose(found.column_voltage[..., 2], 0.1, rtol=1e-14)
+    assert np.abs(found.left_current[:, [0, 2]]).max() < 1e-15
+    assert np.abs(found.left_current[0, 1]) > 1e-6
+    alone = solve(network, drive(network, left=left[:, 1], top=0.7, bottom=0.7), method=method).checked()
+    np.testing.assert_allclose(found.left_current[:, 1], alone.left_current[:, 0], rtol=1e-9, atol=1e-18)
+    resting, voltage = at_rest(network, sources)
+    assert resting.tolist() == [True, False, True]
+    assert np.all(voltage[..., 0] == 0.3)
