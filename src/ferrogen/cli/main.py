@@ -15,9 +15,11 @@ import typer
 from ferrogen.cli.calibrate import calibrate
 from ferrogen.cli.characterise import characterise
 from ferrogen.cli.evaluate import evaluate
+from ferrogen.cli.export import export
 from ferrogen.cli.generate import generate
 from ferrogen.cli.sweep import sweep
 from ferrogen.cli.train import train
+from ferrogen.cli.verify import verify
 from ferrogen.core.errors import FerrogenError, InterruptionError
 
 app = typer.Typer(
@@ -33,6 +35,8 @@ app.command()(sweep)
 app.command()(characterise)
 app.command()(calibrate)
 app.command()(train)
+app.command()(export)
+app.command()(verify)
 
 
 _INTERRUPTED = 130

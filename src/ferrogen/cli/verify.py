@@ -1,0 +1,92 @@
+"""``ferrogen verify``: the same array by our solvers and by ngspice, compared node by node."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from ferrogen.cli import array_options as array
+from ferrogen.cli import options
+
+_DISAGREE = 1
+
+
+def verify(
+    card: array.CardArgument = "hzo-mfis-nor",
+    *,
+    out: options.Out = Path("verification"),
+    rows: array.Rows = 16,
+    columns: array.Columns = 16,
+    conductances: array.Conductances = None,
+    topology: array.TopologyOption = "crosspoint",
+    law: array.LawOption = "sinh",
+    node: array.Node = "65nm",
+    segment: array.Segment = None,
+    access: array.Access = None,
+    rectification: array.Rectification = None,
+    voltage: array.Voltage = None,
+    vectors: array.Vectors = 2,
+    seed: options.Seed = 0,
+    tolerance: Annotated[float, typer.Option(help="Largest relative difference that counts as agreement.")] = 1e-6,
+    wires: Annotated[
+        Literal["auto", "resistors", "branches"],
+        typer.Option(help="How wires stand in the netlist; branches are exact for very low resistances, and slower."),
+    ] = "auto",
+    time_limit: Annotated[str, typer.Option(help="For ngspice, e.g. '120 s'; it is stopped then.")] = "120 s",
+    ngspice: Annotated[str | None, typer.Option(help="Path of the ngspice program.  \\[default: in the PATH]")] = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Solve an array with our solvers and with ngspice, compare every node, and write a report.
+
+    Writes array.cir (the netlist), ngspice.log, report.json, nodes.csv, ends.csv, verification.png.
+
+    Exit code 1 if the solvers disagree.
+    """
+    options.check_output(out)
+    from ferrogen.cli.progress import stages
+    from ferrogen.core.units import parse_quantity
+    from ferrogen.report.verification import verify_card
+
+    choice = array.array_choice(
+        card, rows=rows, columns=columns, conductances=conductances, topology=topology, law=law, node=node,
+        segment=segment, access=access, rectification=rectification, voltage=voltage, vectors=vectors, seed=seed,
+    )  # fmt: skip
+    seconds = parse_quantity(time_limit, "s", "time_limit")
+    with stages(quiet=quiet) as tell:
+        record = verify_card(
+            choice, out, tolerance=tolerance, wires=wires, time_limit=seconds, ngspice=ngspice, progress=tell
+        )
+    if json:
+        options.print_json(record)
+    else:
+        _tell(record, out)
+    if not record["agree"]:
+        raise typer.Exit(_DISAGREE)
+
+
+def _tell(record: dict[str, Any], out: Path) -> None:
+    size = record["array"]
+    verdict = "agree" if record["agree"] else "DISAGREE"
+    typer.echo(f"{size['rows']} x {size['columns']} {size['topology']} array: solvers {verdict}. Cells: {size['law']}.")
+    for item in record["comparisons"]:
+        first, second = item["between"]
+        limit = record["tolerances"]["ngspice" if "ngspice" in (first, second) else "our_solvers"]
+        parts = [
+            f"{kind} {item[kind]['largest_relative_difference']:.1e} at {item[kind]['where']}"
+            for kind in ("voltages", "currents")
+            if item[kind] is not None
+        ]
+        typer.echo(
+            f"  {first} and {second}: largest relative difference of {' and of '.join(parts)}; limit {limit:.0e}"
+        )
+    for name, outcome in record["solvers"].items():
+        if not outcome["converged"]:
+            typer.echo(f"  the solver '{name}' did not converge: relative residual {outcome['residual']:.1e}")
+    if size["nodes_left_out"]:
+        typer.echo(f"  {size['nodes_left_out']} nodes without a path to a source are left out")
+    took = ", ".join(f"{name} {seconds:.2g} s" for name, seconds in record["seconds"].items())
+    typer.echo(f"  ngspice {record['versions']['ngspice']}; {took}")
+    typer.echo(f"Report: {out / 'report.json'}, {out / 'verification.png'}; netlist and log beside them")
