@@ -111,7 +111,7 @@ def _states(stack: Array) -> NDArray[np.int64]:
     distance = ((np.clip(stack, -1.0, 1.0)[None] - words[:, :, None, None]) ** 2).sum(axis=1)
     nearest = np.argmin(distance, axis=0)
     both = np.array(names, dtype=np.int64)[nearest]
-    return both.reshape(both.shape[0], -1)
+    return np.asarray(both.reshape(both.shape[0], -1))
 
 
 def _lost_prefix(lost: Mask, ignored: Mask) -> int | None:
