@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ferrogen.chip.chip import Chip
 from ferrogen.chip.point import OperatingPoint
+from ferrogen.chip.repair import Repair
 from ferrogen.core.streams import Purpose
 from ferrogen.mapping.layer import AnalogLinear, Fidelity, map_linear
 
@@ -64,7 +65,9 @@ class ChipDecoder:
         last.calibrate(latents, self.point)
 
 
-def map_decoder(decoder: Decoder, chip: Chip, point: OperatingPoint, *, sampling_tiles: int) -> ChipDecoder:
+def map_decoder(
+    decoder: Decoder, chip: Chip, point: OperatingPoint, *, sampling_tiles: int, repair: Repair | None = None
+) -> ChipDecoder:
     """Program a decoder onto a chip and calibrate its converters with normal latents.
 
     Args:
@@ -72,6 +75,7 @@ def map_decoder(decoder: Decoder, chip: Chip, point: OperatingPoint, *, sampling
         chip: with enough free tiles.
         point: operating point, for the calibration and for every later product.
         sampling_tiles: how many tiles of the largest layer also serve the sample mode.
+        repair: finds the tiles' faults and programs around them; None: faults are left as they are.
 
     Raises:
         CapacityError: not enough tiles.
@@ -83,7 +87,7 @@ def map_decoder(decoder: Decoder, chip: Chip, point: OperatingPoint, *, sampling
     ]
     largest = max(range(len(pairs)), key=lambda k: pairs[k][0].size)
     layers = [
-        map_linear(chip, weight, bias, sampling_tiles=sampling_tiles if k == largest else 0)
+        map_linear(chip, weight, bias, sampling_tiles=sampling_tiles if k == largest else 0, repair=repair)
         for k, (weight, bias) in enumerate(pairs)
     ]
     mapped = ChipDecoder(layers, point)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ferrogen.chip.chip import Chip
 from ferrogen.chip.point import OperatingPoint
+from ferrogen.chip.repair import Repair
 from ferrogen.core.errors import CapacityError, argument_error
 from ferrogen.core.philox import addressed_normals
 from ferrogen.core.streams import Purpose
@@ -47,6 +48,7 @@ class ChipGenerator:
         fidelity: of the products: ``statistical``, or ``cell`` (every trap followed; slow).
         sampling: which cells make the noise.
         calibration: of the latents, made earlier on the same cells; a new one is made if not given.
+        repair: finds the tiles' faults and programs around them; None: faults are left as they are.
 
     Raises:
         CapacityError: the chip has too few tiles.
@@ -61,6 +63,7 @@ class ChipGenerator:
     fidelity: Fidelity = "statistical"
     sampling: Sampling = "shared"
     calibration: Calibration | None = None
+    repair: Repair | None = None
     vae: VAE = field(init=False)
     at: OperatingPoint = field(init=False)
     decoder: ChipDecoder = field(init=False)
@@ -81,14 +84,20 @@ class ChipGenerator:
         if self.sampling not in ("shared", "dedicated"):
             raise argument_error("sampling", "be 'shared' or 'dedicated'", repr(self.sampling))
         shared = self.sampling == "shared"
-        self.decoder = map_decoder(self.vae.decoder, self.chip, self.at, sampling_tiles=tiles if shared else 0)
+        self.decoder = map_decoder(
+            self.vae.decoder, self.chip, self.at, sampling_tiles=tiles if shared else 0, repair=self.repair
+        )
         if shared:
             self.sampling_tiles = [number for number in self.decoder.tiles if self.chip.tile(number).samples]
         else:
             self.sampling_tiles = self.chip.reserve(tiles)
             for number in self.sampling_tiles:
-                target = np.full((self.chip.spec.rows, self.chip.spec.columns), self.chip.window.high)
-                self.chip.program(number, target, samples=True)
+                spec, high = self.chip.spec, self.chip.window.high
+                if self.repair is None:
+                    self.chip.program(number, np.full((spec.rows, spec.columns), high), samples=True)
+                else:
+                    full = np.full((spec.logical_rows, 2 * spec.logical_pairs), high)
+                    self.repair.program(self.chip, number, full, samples=True)
         self.sampler = self._sampler(self.calibration)
 
     def _sampler(self, calibration: Calibration | None) -> LatentSampler:

@@ -13,6 +13,7 @@ from ferrogen.chip.chip import Chip
 from ferrogen.chip.point import OperatingPoint
 from ferrogen.chip.power import product_power
 from ferrogen.chip.product import ProductMatrices, analog_product, cell_product
+from ferrogen.chip.repair import Repair
 from ferrogen.core.errors import argument_error
 from ferrogen.core.streams import Purpose
 from ferrogen.mapping.coding import code_weights
@@ -139,6 +140,12 @@ class AnalogLinear:
         )
         return self._finish(current, matrices.drive)
 
+    def weights(self, point: OperatingPoint) -> NDArray[np.float64]:
+        """Return the weights that products really have on average, shape ``(outputs, inputs)``."""
+        matrices = self.matrices(point)
+        carried = matrices.mean.double().flatten(0, 1)[: self.inputs].T * self.scale.double()[:, None]
+        return np.asarray(carried.numpy(), dtype=np.float64)
+
     def _cell_conductances(self, point: OperatingPoint, cycles: NDArray[np.int64]) -> torch.Tensor:
         first, last = int(cycles.min()), int(cycles.max())
         wanted = cycles - first
@@ -155,7 +162,12 @@ class AnalogLinear:
 
 
 def map_linear(
-    chip: Chip, weight: NDArray[np.float64], bias: NDArray[np.float64], *, sampling_tiles: int = 0
+    chip: Chip,
+    weight: NDArray[np.float64],
+    bias: NDArray[np.float64],
+    *,
+    sampling_tiles: int = 0,
+    repair: Repair | None = None,
 ) -> AnalogLinear:
     """Program a linear layer onto free tiles of a chip.
 
@@ -164,6 +176,7 @@ def map_linear(
         weight: shape ``(outputs, inputs)``.
         bias: shape ``(outputs,)``.
         sampling_tiles: how many of its tiles also serve the sample mode.
+        repair: finds the tiles' faults and programs around them; None: faults are left as they are.
 
     Raises:
         CapacityError: not enough tiles.
@@ -179,9 +192,16 @@ def map_linear(
     for i in range(row_tiles):
         for j in range(column_tiles):
             target, placement = coded.targets[i, j], chip.placement()
+            samples = i * column_tiles + j < sampling_tiles
+            if repair is not None:
+                scale = np.zeros(spec.logical_pairs)
+                of_tile = coded.scale[j * scale.size : (j + 1) * scale.size]
+                scale[: of_tile.size] = of_tile
+                repair.program(chip, grid[i][j], target, scale=scale, samples=samples)
+                continue
             if placement is not None:
                 target = placement.to_physical(target, spec.columns, chip.window.low)
-            chip.program(grid[i][j], target, samples=i * column_tiles + j < sampling_tiles, placement=placement)
+            chip.program(grid[i][j], target, samples=samples, placement=placement)
     return AnalogLinear(
         chip=chip,
         grid=grid,
