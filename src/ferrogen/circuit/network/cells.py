@@ -205,11 +205,23 @@ class InSeries:
         current, slope = np.zeros(v.size), np.zeros(v.size)
         there = np.flatnonzero(g > 0.0)
         if there.size:
-            current[there], slope[there] = self._solve(g[there], v[there])
+            current[there], rise, fall = self._solve(g[there], v[there])
+            with np.errstate(over="ignore"):
+                slope[there] = 1.0 / (1.0 / rise + 1.0 / fall)
         return current.reshape(shape), slope.reshape(shape)
 
-    def _solve(self, g: Array, v: Array) -> tuple[Array, Array]:
-        """Return current and slope at conductances above zero."""
+    def by_conductance(self, conductance: Array, voltage: Array) -> Array:
+        """Return dI/dG of the junction's conductance [V]."""
+        g, v = (part.ravel() for part in np.broadcast_arrays(np.asarray(conductance), np.asarray(voltage)))
+        change, _ = self.junction.current(np.ones(v.size), v)  # of a junction of 0 S, which takes all of the voltage
+        there = np.flatnonzero(g > 0.0)
+        if there.size:
+            current, rise, fall = self._solve(g[there], v[there])
+            change[there] = current / g[there] / (1.0 + rise / fall)
+        return change.reshape(np.broadcast_shapes(np.shape(conductance), np.shape(voltage)))
+
+    def _solve(self, g: Array, v: Array) -> tuple[Array, Array, Array]:
+        """Return the current and the slopes of junction and element, at conductances above zero."""
         ge, law = np.full(g.shape, self.element.conductance), self.element.law
         x = v / (1.0 + g / ge)  # exact if both are linear
         low, high = np.minimum(v, 0.0), np.maximum(v, 0.0)
@@ -233,6 +245,12 @@ class InSeries:
         of_junction, rise = self.junction.current(g, x)
         of_element, fall = law.current(ge, v - x)
         # The part with the larger voltage tells the current with the smaller error.
-        current = np.where(np.abs(x) > np.abs(v - x), of_junction, of_element)
-        with np.errstate(over="ignore"):
-            return current, 1.0 / (1.0 / rise + 1.0 / fall)
+        return np.where(np.abs(x) > np.abs(v - x), of_junction, of_element), rise, fall
+
+
+def by_conductance(law: CellLaw, conductance: Array, voltage: Array) -> Array:
+    """Return dI/dG of cells [V]: every law is proportional to G, but for :class:`InSeries`."""
+    if isinstance(law, InSeries):
+        return law.by_conductance(conductance, voltage)
+    current, _ = law.current(np.ones_like(voltage), voltage)
+    return current
