@@ -1,0 +1,228 @@
+"""Column currents of linear cells behind resistive wires, in PyTorch: many tiles and inputs at once, with gradients.
+
+The same elimination as :mod:`ferrogen.circuit.solvers.lines`: row lines by tridiagonal solves, conjugate gradients on
+the column lines, preconditioned by theirs. The recurrences run over the cells of a line, each step on all lines, tiles and
+inputs together, so it runs wherever the tensors are. Unknown are the deviations from the sources' voltages, so that
+small drops keep their digits. The gradient is one more solve of the same network
+(:mod:`ferrogen.circuit.solvers.adjoint`). For products with frozen cells an effective conductance
+(:meth:`ferrogen.circuit.wires.Wires.effective_conductance`) is far cheaper; this is for cells that are trained.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.autograd.function import once_differentiable
+
+from ferrogen.circuit.solvers.solution import ConvergenceError
+from ferrogen.circuit.wires import Wires
+from ferrogen.core.errors import argument_error, is_whole
+
+_STANDS_FOR_NONE = 1e-9  # of the largest resistance: what wires without any are given
+
+
+def wired_product(
+    voltage: torch.Tensor,
+    conductance: torch.Tensor,
+    wires: Wires,
+    *,
+    tolerance: float | None = None,
+    max_iterations: int = 1000,
+) -> torch.Tensor:
+    """Return the currents of the columns, differentiable with respect to voltages and conductances.
+
+    Args:
+        voltage: of the row drivers [V], shape ``(tiles, batch, rows)``.
+        conductance: of the cells [S], not negative, shape ``(tiles, rows, columns)``, same type and device.
+        wires: rows driven at the left, columns at virtual ground at the bottom.
+        tolerance: largest excess current at a node over the largest current; 1e-12 in float64 and 1e-6 in float32, if
+            not given. Below the latter, float32 cannot tell.
+        max_iterations: of conjugate gradients.
+
+    Returns:
+        into the sense amplifiers [A], shape ``(tiles, batch, columns)``. Takes memory for some ten tensors of shape
+        ``(tiles, rows, columns, batch)``: split large batches.
+
+    Raises:
+        ArgumentError: shapes, types or numbers that do not fit.
+        ConvergenceError: the tolerance was not reached.
+    """
+    if conductance.ndim != 3 or voltage.ndim != 3 or voltage.shape[::2] != conductance.shape[:2]:
+        raise argument_error(
+            "voltage and conductance", "have the shapes (tiles, batch, rows) and (tiles, rows, columns)",
+            f"of shapes {tuple(voltage.shape)} and {tuple(conductance.shape)}",
+        )  # fmt: skip
+    kinds = (torch.float32, torch.float64)
+    if voltage.dtype not in kinds or (voltage.dtype, voltage.device) != (conductance.dtype, conductance.device):
+        raise argument_error(
+            "voltage and conductance", "be float32 or float64, both of one type on one device",
+            f"{voltage.dtype} on {voltage.device} and {conductance.dtype} on {conductance.device}",
+        )  # fmt: skip
+    if not (bool(torch.isfinite(voltage).all()) and bool(((conductance >= 0) & torch.isfinite(conductance)).all())):
+        raise argument_error("voltage and conductance", "be finite, conductances not negative", "not so in places")
+    if not is_whole(max_iterations, 1):
+        raise argument_error("max_iterations", "be a whole number of at least 1", repr(max_iterations))
+    wanted = tolerance if tolerance is not None else (1e-12 if voltage.dtype == torch.float64 else 1e-6)
+    if not 0.0 < wanted < 1.0:
+        raise argument_error("tolerance", "be a relative residual between 0 and 1", repr(tolerance))
+    if 0 in (*voltage.shape, *conductance.shape):
+        return voltage @ conductance
+    ends = (wires.row_segment + wires.driver_resistance, wires.column_segment + wires.amplifier_resistance)
+    if not any(ends):
+        return voltage @ conductance
+    least = _STANDS_FOR_NONE * max(ends)
+    parts = (max(part, least) for part in (wires.row_segment, wires.column_segment, *ends))
+    inverse = tuple(1.0 / part for part in parts)
+    currents: torch.Tensor = _Product.apply(  # type: ignore[no-untyped-call]
+        voltage, conductance, inverse, wanted, max_iterations
+    )
+    return currents
+
+
+class _Product(torch.autograd.Function):
+    """Two solves: forwards one, backwards the other."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        voltage: torch.Tensor,
+        conductance: torch.Tensor,
+        wires: tuple[float, float, float, float],
+        tolerance: float,
+        max_iterations: int,
+    ) -> torch.Tensor:
+        lines = _factorise(conductance, wires)
+        rows = voltage.transpose(1, 2).unsqueeze(2)
+        across = _solve(lines, rows.expand(-1, -1, conductance.shape[2], -1), tolerance, max_iterations)
+        ctx.save_for_backward(conductance, across)
+        ctx.lines, ctx.tolerance, ctx.max_iterations = lines, tolerance, max_iterations
+        return torch.einsum("trc,trcb->tbc", conductance, across)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        conductance, across = ctx.saved_tensors
+        (weight,) = gradients
+        # The adjoint network: rows grounded, columns driven by minus the weights, as their currents count outwards.
+        columns = weight.transpose(1, 2).unsqueeze(1)
+        adjoint = _solve(
+            ctx.lines, columns.expand(-1, conductance.shape[1], -1, -1), ctx.tolerance, ctx.max_iterations
+        )  # fmt: skip
+        to_voltage = torch.einsum("trc,trcb->tbr", conductance, adjoint)
+        return to_voltage, (adjoint * across).sum(dim=-1), None, None, None
+
+
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """Factors of the lines of many tiles; all tensors of shape ``(tiles, rows, columns, 1)``.
+
+    Attributes:
+        cells: conductances.
+        row: pivots of the row lines with their cells, inverted, eliminated from the left.
+        column: pivots of the preconditioner's column lines, inverted, eliminated from the top.
+        column_diagonal: diagonal of the column lines with their cells.
+        wires: conductances of segments and ends (row, column, row end, column end) [S].
+    """
+
+    cells: torch.Tensor
+    row: torch.Tensor
+    column: torch.Tensor
+    column_diagonal: torch.Tensor
+    wires: tuple[float, float, float, float]
+
+
+def _line_diagonal(like: torch.Tensor, dim: int, segment: float, end: float, *, end_first: bool) -> torch.Tensor:
+    """Return the diagonal of a line of segments with one end, along ``dim`` of a tensor."""
+    number = like.shape[dim]
+    diagonal = torch.full((number,), 2.0 * segment, dtype=like.dtype, device=like.device)
+    diagonal[0] -= segment
+    diagonal[-1] -= segment
+    diagonal[0 if end_first else -1] += end
+    return diagonal.view(*(number if k == dim else 1 for k in range(4)))
+
+
+def _pivots(diagonal: torch.Tensor, dim: int, segment: float, *, backwards: bool = False) -> torch.Tensor:
+    """Return the pivots of tridiagonal elimination along ``dim``."""
+    pivots = list(diagonal.unbind(dim))
+    order = range(len(pivots) - 2, -1, -1) if backwards else range(1, len(pivots))
+    for k in order:
+        before = pivots[k + 1 if backwards else k - 1]
+        pivots[k] = pivots[k] - segment * segment / before
+    return torch.stack(pivots, dim)
+
+
+def _factorise(conductance: torch.Tensor, wires: tuple[float, float, float, float]) -> _Lines:
+    cells = conductance.unsqueeze(-1)
+    row_segment, column_segment, row_end, column_end = wires
+    row = _line_diagonal(cells, 2, row_segment, row_end, end_first=True) + cells
+    forwards, back = _pivots(row, 2, row_segment), _pivots(row, 2, row_segment, backwards=True)
+    column = _line_diagonal(cells, 1, column_segment, column_end, end_first=False) + cells
+    # The Schur complement's diagonal: what a cell adds to its column node, less what its row node gives back.
+    back_through_row = cells * cells / (forwards + back - row)
+    pivots = _pivots(column - back_through_row, 1, column_segment)
+    return _Lines(cells, 1.0 / forwards, 1.0 / pivots, column, wires)
+
+
+def _tridiagonal(right: torch.Tensor, inverse: torch.Tensor, dim: int, segment: float) -> torch.Tensor:
+    """Solve the lines along ``dim`` for right sides of shape ``(tiles, rows, columns, batch)``."""
+    parts, pivots = list(right.unbind(dim)), inverse.unbind(dim)
+    parts[0] = parts[0] * pivots[0]
+    for k in range(1, len(parts)):
+        parts[k] = (parts[k] + segment * parts[k - 1]) * pivots[k]
+    for k in range(len(parts) - 2, -1, -1):
+        parts[k] = parts[k] + (segment * pivots[k]) * parts[k + 1]
+    return torch.stack(parts, dim)
+
+
+def _solve(lines: _Lines, across: torch.Tensor, tolerance: float, max_iterations: int) -> torch.Tensor:
+    """Return the voltages across the cells.
+
+    Args:
+        lines: of the tiles.
+        across: the difference of the sources of a cell's lines [V], shape ``(tiles, rows, columns, batch)``.
+        tolerance: of the residual.
+        max_iterations: before it gives up.
+    """
+    row_segment, column_segment, row_end, _ = lines.wires
+    cells, inner = lines.cells, (1, 2)
+
+    def rows(current: torch.Tensor) -> torch.Tensor:
+        return _tridiagonal(current, lines.row, 2, row_segment)
+
+    ideal = cells * across
+    row = -rows(ideal)
+    column = torch.zeros_like(row)
+    left = ideal + cells * row  # excess currents of the column nodes
+    refined = _tridiagonal(left, lines.column, 1, column_segment)
+    direction = refined
+    product = (left * refined).sum(dim=inner, keepdim=True)
+    residual = torch.zeros(())
+    for _ in range(max_iterations):
+        current = ideal + cells * (row - column)
+        scale = torch.maximum(
+            current.abs().amax(dim=inner, keepdim=True), (row_end * row[:, :, :1]).abs().amax(dim=inner, keepdim=True)
+        )
+        excess = left.abs().amax(dim=inner, keepdim=True)
+        active = excess > tolerance * scale
+        residual = torch.where(active, excess / scale, torch.zeros_like(excess)).max()
+        if not bool(active.any()):
+            return across + row - column
+        response = rows(cells * direction)
+        along = lines.column_diagonal * direction - cells * response
+        along[:, 1:] -= column_segment * direction[:, :-1]
+        along[:, :-1] -= column_segment * direction[:, 1:]
+        bend = (direction * along).sum(dim=inner, keepdim=True)
+        step = torch.where(active & (bend > 0), product / bend, torch.zeros_like(bend))
+        column = column + step * direction
+        row = row + step * response
+        left = left - step * along
+        refined = _tridiagonal(left, lines.column, 1, column_segment)
+        before, product = product, (left * refined).sum(dim=inner, keepdim=True)
+        turn = torch.where(before > 0, product / before, torch.zeros_like(product))
+        direction = refined + turn * direction
+    raise ConvergenceError(
+        f"The wired product stopped after {max_iterations} iterations with a relative residual of"
+        f" {float(residual):.1e}. Allow more iterations or a larger tolerance, or use float64."
+    )
