@@ -1,8 +1,8 @@
 """Column currents of linear cells behind resistive wires, in PyTorch: many tiles and inputs at once, with gradients.
 
 The same elimination as :mod:`ferrogen.circuit.solvers.lines`: row lines by tridiagonal solves, conjugate gradients on
-the column lines, preconditioned by theirs. The recurrences run over the cells of a line, each step on all lines, tiles and
-inputs together, so it runs wherever the tensors are. Unknown are the deviations from the sources' voltages, so that
+the column lines, preconditioned by theirs. The recurrences run over the cells of a line, each step on all lines, tiles
+and inputs together, so it runs wherever the tensors are. Unknown are the deviations from the sources' voltages, so that
 small drops keep their digits. The gradient is one more solve of the same network
 (:mod:`ferrogen.circuit.solvers.adjoint`). For products with frozen cells an effective conductance
 (:meth:`ferrogen.circuit.wires.Wires.effective_conductance`) is far cheaper; this is for cells that are trained.
