@@ -43,6 +43,7 @@ READ_POLARITY: Polarity = -1
 the top one, as it must be to pull the trap down (decision 9)."""
 
 _BLOCKS_PER_OCTAVE = 2.65  # of cycles: 8.8 a decade
+_MOST_LADDERS = 8  # that are kept, of three megabytes each
 _MOST_KEPT = 250  # states of the ladder, of a megabyte each
 _TABLES_KEPT = 16
 _QUANTILES = 65  # of the normal distribution, over which the beta distributions are tabulated
@@ -195,6 +196,8 @@ class Evolution:
             CardError: the card has no section [switching] or [programming].
         """
         if program_erase_cycles not in self._cells:
+            if len(self._cells) >= _MOST_LADDERS:
+                del self._cells[next(iter(self._cells))]
             self._cells[program_erase_cycles] = mean_cells(self.card, program_erase_cycles)
         return self._cells[program_erase_cycles]
 

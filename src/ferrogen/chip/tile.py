@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferrogen.array.condition import Condition
+from ferrogen.array.evolution_exposure import Stage
 from ferrogen.array.faults import FaultMap
 from ferrogen.array.faults_lines import LineShares
 from ferrogen.array.levels import ConductanceWindow, conductance_window
@@ -21,11 +22,13 @@ from ferrogen.chip.placement import Placement, tile_shares
 from ferrogen.chip.point import OperatingPoint
 from ferrogen.chip.schedule import READ_PHASE, chip_schedule
 from ferrogen.chip.spec import ChipSpec
+from ferrogen.core.errors import argument_error
 from ferrogen.core.streams import Purpose, Streams
 from ferrogen.device.card import DeviceCard
 from ferrogen.device.noise.rtn.moments import phase_moments
 from ferrogen.device.noise.rtn.schedule import Schedule
 from ferrogen.device.noise.rtn.windows import window_sums
+from ferrogen.device.transport.compact import conductance
 
 # A trap with fewer expected moves than one in so many cycles keeps its state for a run; others are fresh in every
 # product.
@@ -82,6 +85,24 @@ class Tile:
         """Share of each cell's domains in the on state now, shape ``(rows, columns)``."""
         now = self.state.switched_fraction if self.condition is None else self.condition.switched_fraction
         return now if self.faults is None else self.faults.on_state(now)
+
+    def with_condition(self, condition: Condition | None) -> Tile:
+        """Return this tile after use; nothing that was known of its cells before is kept.
+
+        Args:
+            condition: of its cells; None: as programmed.
+
+        Raises:
+            ArgumentError: the condition is of an array of another shape.
+        """
+        shape = self.state.switched_fraction.shape
+        if condition is not None and condition.switched_fraction.shape != shape:
+            raise argument_error(
+                "condition",
+                f"be that of an array of the shape {shape}",
+                f"of shape {condition.switched_fraction.shape}",
+            )
+        return replace(self, condition=condition, known=None)
 
     def shares(self) -> LineShares | None:
         """Return what its logical inputs and outputs see of its cells; None: they are its rows and columns."""
@@ -203,6 +224,18 @@ class Tile:
         return np.stack([self.seen(still + moved[k], shares) for k in range(cycles)])
 
 
+def read_stage(point: OperatingPoint, cycles: float, *, samples: bool) -> Stage:
+    """Return what a tile's cells go through in a number of cycles of the chip, for :class:`.Evolution`.
+
+    Args:
+        point: operating point.
+        cycles: how many.
+        samples: whether the tile's bit lines serve the sample mode.
+    """
+    schedule = chip_schedule(point, samples=samples, observe="product")
+    return Stage(cycles, tuple((phase.voltage, phase.duration) for phase in schedule.phases), point.temperature)
+
+
 def _population(card: DeviceCard, spec: ChipSpec, streams: Streams, number: int) -> CellPopulation:
     return draw_population(card, spec.rows, spec.columns, streams.generator(Purpose.POPULATION, number))
 
@@ -230,21 +263,34 @@ def program_tile(
         streams.generator(Purpose.PROGRAMMING, number),
     )
     if faults is not None:
-        state = _with_stuck_cells(state, population, window, spec, faults)
+        limits = population.off_conductance, population.on_conductance
+        state = with_stuck_cells(state, limits, window, spec, faults)
     return Tile(card, spec, streams, number, samples, state, faults=faults, placement=placement)
 
 
-def _with_stuck_cells(
-    state: ProgrammedState, population: CellPopulation, window: float, spec: ChipSpec, faults: FaultMap
+def with_stuck_cells(
+    state: ProgrammedState,
+    limits: tuple[NDArray[np.float64], NDArray[np.float64]],
+    window: float,
+    spec: ChipSpec,
+    faults: FaultMap,
 ) -> ProgrammedState:
-    """Return what programming leaves of stuck cells: they take every pulse that is allowed, or none if they suit."""
+    """Return what programming leaves of stuck cells: they take every pulse that is allowed, or none if they suit.
+
+    Args:
+        state: what programming leaves of working cells.
+        limits: off and on conductance of the cells [S].
+        window: width of the conductance window [S].
+        spec: of the chip.
+        faults: of the tile.
+    """
     stuck = faults.mask("stuck_on") | faults.mask("stuck_off")
     fraction = faults.on_state(state.switched_fraction)
     if isinstance(spec.programming, IdealProgramming):
         tolerance, most = 1e-9, 1
     else:
         tolerance, most = spec.programming.tolerance, spec.programming.max_pulses
-    suits = np.abs(population.conductance(fraction) - state.target) <= tolerance * window
+    suits = np.abs(conductance(fraction, limits[1], limits[0]) - state.target) <= tolerance * window
     return ProgrammedState(
         switched_fraction=fraction,
         target=state.target,
