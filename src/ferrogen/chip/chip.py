@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ferrogen.array.condition import Condition
 from ferrogen.array.faults import FaultMap, draw_faults
 from ferrogen.array.levels import ConductanceWindow, ContinuousLevels, DiscreteLevels, Levels, conductance_window
 from ferrogen.chip.placement import Placement, first_lines
@@ -184,6 +185,20 @@ class Chip:
         """
         if number not in self.tiles:
             raise argument_error("number", f"be one of the {len(self.tiles)} programmed tiles", number)
+        return self.tiles[number]
+
+    def set_condition(self, number: int, condition: Condition | None) -> Tile:
+        """Replace what use has made of a tile's cells; whatever is kept of its matrices is then made anew.
+
+        Args:
+            number: of a programmed tile.
+            condition: of its cells; None: as programmed.
+
+        Raises:
+            ArgumentError: no tile of that number has been programmed, or the condition's shape is not the tile's.
+        """
+        self.tiles[number] = self.tile(number).with_condition(condition)
+        self.programmings += 1
         return self.tiles[number]
 
     def sample(
