@@ -13,16 +13,19 @@ from numpy.typing import NDArray
 from ferrogen.array.condition import Condition
 from ferrogen.array.faults import FaultMap, draw_faults
 from ferrogen.array.levels import ConductanceWindow, ContinuousLevels, DiscreteLevels, Levels, conductance_window
+from ferrogen.chip.memory import TileMemory
 from ferrogen.chip.placement import Placement, first_lines
 from ferrogen.chip.point import OperatingPoint
 from ferrogen.chip.power import product_power
-from ferrogen.chip.product import ProductMatrices, analog_product, split_rows
+from ferrogen.chip.product import ProductMatrices, analog_product, mean_magnitude, split_rows
 from ferrogen.chip.reader import WindowReader, window_reader
+from ferrogen.chip.readout import Readout, SampleConverters, draw_readout, sample_converters
 from ferrogen.chip.spec import ChipSpec
 from ferrogen.chip.tile import Tile, program_tile
 from ferrogen.chip.usage import Usage
 from ferrogen.core.errors import CapacityError, argument_error
 from ferrogen.core.streams import Purpose, Streams
+from ferrogen.core.units import format_quantity
 from ferrogen.device.card import DeviceCard, load_card
 from ferrogen.device.transport.compact import effective_voltage
 
@@ -56,6 +59,7 @@ class Chip:
         threads: for the telegraph sampler; results do not depend on it.
         fault_maps: what is broken on tiles, given by hand, by tile number; the other tiles' faults are drawn with
             ``spec.fault_rates``.
+        memory: of chips with the same cells and other faults, to make them quickly; results do not depend on it.
         corrections: what is subtracted digitally from the codes of a tile's pairs [steps of the converter], by tile
             number: what a self-test found their converters to say of nothing. Shape ``(pairs,)``, physical ones.
 
@@ -73,9 +77,11 @@ class Chip:
     reserved: set[int] = field(default_factory=set)
     programmings: int = 0
     fault_maps: dict[int, FaultMap] = field(default_factory=dict)
+    memory: TileMemory | None = field(default=None, repr=False)
     corrections: dict[int, NDArray[np.float64]] = field(default_factory=dict)
     device: DeviceCard = field(init=False)
     streams: Streams = field(init=False)
+    _converters: dict[tuple[int, int, int], SampleConverters | None] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         self.device = self.card if isinstance(self.card, DeviceCard) else load_card(self.card)
@@ -161,7 +167,8 @@ class Chip:
             )
         fraction = np.clip((target - self.window.low) / self.window.span, 0.0, 1.0)
         rounded = self.window.low + self.window.span * self.levels.quantise(fraction)
-        tile = program_tile(
+        programmed = program_tile if self.memory is None else self.memory.program
+        tile = programmed(
             self.device,
             self.spec,
             self.streams,
@@ -175,6 +182,7 @@ class Chip:
         self.usage.programmed_cells += int(tile.state.pulses.size)
         self.tiles[number] = tile
         self.programmings += 1
+        self._converters.clear()  # another placement may have changed which ones a reading uses
         return tile
 
     def tile(self, number: int) -> Tile:
@@ -251,15 +259,28 @@ class Chip:
         pairs_per_reading: int = 1,
         resolved_share: float = 1.0,
     ) -> WindowReader:
-        """Make the sample mode of a tile ready; see :func:`ferrogen.chip.reader.window_reader`."""
+        """Make the sample mode of a tile ready; see :func:`ferrogen.chip.reader.window_reader`.
+
+        Raises:
+            ArgumentError: the lines' standing current saturates the sample amplifier, and nothing is left of the noise.
+        """
         point.check(self.device)
-        return window_reader(
+        reader = window_reader(
             self.tile(tile),
             point,
             readings=readings,
             pairs_per_reading=pairs_per_reading,
             resolved_share=resolved_share,
         )
+        largest, limit = float(reader.standing_current.max()), self.spec.periphery.sample_amplifier.largest_current
+        if largest > limit:
+            raise argument_error(
+                "sample_amplifier",
+                f"show the {format_quantity(largest, 'A')} that a reading's lines carry",
+                f"saturated at {format_quantity(limit, 'A')}",
+                "Lower its feedback resistance or the sample voltage, or read fewer pairs together.",
+            )
+        return reader
 
     def read(self, reader: WindowReader, cycles: range, full_scale: float | None = None) -> Samples:
         """Read with a prepared reader; arguments and result as in :meth:`sample`."""
@@ -273,12 +294,29 @@ class Chip:
             return Samples(differential, 0)
         periphery = self.spec.periphery
         held = periphery.integrator.saturate(differential, full_scale)
+        converters = self._sample_converters(reader)
         self.usage.conversions += int(held.size)
         self.usage.sample_conversions += int(held.size)
-        return Samples(
-            np.asarray(periphery.sample_adc.quantise(held, full_scale)),
-            int(np.count_nonzero(np.abs(differential) > full_scale)),
-        )
+        if converters is None:
+            codes = np.asarray(periphery.sample_adc.quantise(held, full_scale))
+        else:
+            codes = converters.convert(held, full_scale, reader.temperature, cycles.start)
+        return Samples(codes, int(np.count_nonzero(np.abs(differential) > full_scale)))
+
+    def _sample_converters(self, reader: WindowReader) -> SampleConverters | None:
+        """Return the drawn converters of a reader's tile (the last ones of every tile are kept)."""
+        readings = int(reader.offset.shape[0])
+        known = (reader.tile, readings, reader.pairs_per_reading)
+        if known not in self._converters:
+            self._converters[known] = sample_converters(
+                self.spec,
+                self.streams,
+                reader.tile,
+                self.tile(reader.tile).placement,
+                readings,
+                reader.pairs_per_reading,
+            )
+        return self._converters[known]
 
     def multiply(
         self,
@@ -324,13 +362,14 @@ class Chip:
         outputs, clipped = analog_product(
             shares,
             matrices,
-            matrices.electronic_noise(self.spec.periphery, point, shares.abs()[None]),
+            matrices.electronic_noise(self.spec.periphery, point, mean_magnitude(shares, self.spec.periphery)[None]),
             self.spec.periphery,
             scale,
             point,
             v0,
             noise_key=self.streams.key(Purpose.MULTIPLY_NOISE, tile),
             images=addresses,
+            readout=self.readout([[tile]], point, matrices),
         )
         seen = split_rows(shares, 1, rows)
         power = product_power(seen, matrices.total, self.spec.periphery, point.multiply_voltage, v0)
@@ -388,6 +427,18 @@ class Chip:
             offset=None if offset is None else offset[:, :, :pairs],
             correction=None if correction is None else correction[:pairs],
         )
+
+    def readout(self, grid: list[list[int]], point: OperatingPoint, matrices: ProductMatrices) -> Readout | None:
+        """Return the circuits around a grid of tiles as they were drawn; None: they have no errors of their own.
+
+        Args:
+            grid: tile numbers.
+            point: operating point.
+            matrices: of the same grid and point.
+        """
+        placements = [[self.tile(number).placement for number in row] for row in grid]
+        pairs = int(matrices.mean.shape[2])
+        return draw_readout(self.spec, self.streams, grid, placements, pairs, point, matrices.total)
 
     def _offsets(self, grid: list[list[int]]) -> tuple[torch.Tensor | None, torch.Tensor | None]:
         """Return converters' offsets ``(row tiles, 1, pairs)`` and the corrections of their sums ``(pairs,)``."""

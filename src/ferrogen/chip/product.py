@@ -13,8 +13,10 @@ import torch
 from numpy.typing import NDArray
 
 from ferrogen.chip.point import OperatingPoint
-from ferrogen.circuit.converters import ADC
+from ferrogen.chip.readout import Readout
+from ferrogen.circuit.converters import IdealADC
 from ferrogen.circuit.periphery import Periphery
+from ferrogen.circuit.readout.drivers import seen_share
 from ferrogen.core.philox import addressed_normals
 from ferrogen.device.transport.compact import effective_voltage
 
@@ -42,6 +44,8 @@ class ProductMatrices:
     def electronic_noise(self, periphery: Periphery, point: OperatingPoint, mean_input: torch.Tensor) -> torch.Tensor:
         """Return the rms noise [A] that amplifier and shot noise add to every conversion, ``(row_tiles, 1, pairs)``.
 
+        A bit-serial product is converted plane by plane, each with its share of the time.
+
         Args:
             periphery: circuits.
             point: operating point.
@@ -49,7 +53,8 @@ class ProductMatrices:
                 magnitude of every input by itself, ``(row_tiles, batch, rows)``, and the result has a batch, too.
         """
         standing = torch.bmm(mean_input, self.total) * self.drive
-        noise = periphery.multiply_amplifier.noise_current(point.multiply_time, point.temperature, standing.numpy())
+        window = point.multiply_time / periphery.dac.cycles
+        noise = periphery.multiply_amplifier.noise_current(window, point.temperature, standing.numpy())
         return torch.from_numpy(noise.astype(np.float32))
 
 
@@ -61,12 +66,50 @@ def split_rows(x: torch.Tensor, row_tiles: int, rows: int) -> torch.Tensor:
 
 
 def drive_inputs(x: torch.Tensor, periphery: Periphery, voltage: float, characteristic_voltage: float) -> torch.Tensor:
-    """Return what the cells see of inputs in [-1, 1], as a share of the full drive."""
-    coded: torch.Tensor = periphery.dac.quantise(x)
-    if periphery.dac.driver == "sinh-compensated":
+    """Return what the cells see of inputs in [-1, 1], as a share of the full drive, all planes added up."""
+    return cell_shares(periphery.dac.quantise(x), periphery, voltage, characteristic_voltage)
+
+
+def cell_shares(
+    coded: torch.Tensor, periphery: Periphery, voltage: float, characteristic_voltage: float
+) -> torch.Tensor:
+    """Return what the cells see of driven inputs, as a share of the full drive: driver's law and cells' sinh."""
+    dac = periphery.dac
+    if dac.driver == "constant-voltage" or (dac.driver == "sinh-compensated" and dac.driver_mismatch == 0.0):
         return coded
+    if dac.driver == "sinh-compensated":
+        built = characteristic_voltage * (1.0 + dac.driver_mismatch)
+        shares: torch.Tensor = seen_share(coded, voltage, characteristic_voltage, built)
+        return shares
     full = float(effective_voltage(voltage, characteristic_voltage))
     return characteristic_voltage / full * torch.sinh(coded * (voltage / characteristic_voltage))
+
+
+def mean_magnitude(shares: torch.Tensor, periphery: Periphery) -> torch.Tensor:
+    """Return the magnitude of inputs, averaged over the planes in which they are put on the lines."""
+    if periphery.dac.cycles == 1:
+        return shares.abs()
+    planes = periphery.dac.planes(shares.abs())
+    mean: torch.Tensor = sum(plane for _, plane in planes) / len(planes)
+    return mean
+
+
+def _driven_planes(
+    x: torch.Tensor,
+    shape: tuple[int, int],
+    periphery: Periphery,
+    point: OperatingPoint,
+    characteristic_voltage: float,
+    readout: Readout | None,
+    images: NDArray[np.int64],
+) -> list[tuple[float, torch.Tensor]]:
+    """Return (digital weight, what the cells see ``(row_tiles, batch, rows)``) of every plane of the inputs."""
+    planes = []
+    for number, (weight, plane) in enumerate(periphery.dac.planes(x)):
+        lines = split_rows(plane, *shape)
+        driven = lines if readout is None else readout.drive(lines, images, number)
+        planes.append((weight, cell_shares(driven, periphery, point.multiply_voltage, characteristic_voltage)))
+    return planes
 
 
 def analog_product(
@@ -80,8 +123,13 @@ def analog_product(
     *,
     noise_key: np.uint64,
     images: NDArray[np.int64],
+    readout: Readout | None = None,
 ) -> tuple[torch.Tensor, int]:
     """Multiply at the statistical level: exact mean, and output noise with exactly the cells' variance.
+
+    In a bit-serial product the cells' noise is common to its planes, as that of traps slower than the product is: its
+    sum has exactly the variance of one read, and each plane gets the part that goes with its inputs (its regression on
+    the sum). Traps faster than a plane would average a little better.
 
     Args:
         x: inputs in [-1, 1], shape ``(batch, features)``, float32.
@@ -93,23 +141,46 @@ def analog_product(
         characteristic_voltage: of the card [V].
         noise_key: stream key of this layer's product noise.
         images: address of every row of ``x``; the noise of a row depends on nothing else.
+        readout: the circuits as they were drawn; None: without errors of their own.
 
     Returns:
         (differential currents summed over row tiles [A], shape ``(batch, pairs)``; number of clipped conversions).
     """
     row_tiles, rows, pairs = matrices.mean.shape
-    seen = split_rows(drive_inputs(x, periphery, point.multiply_voltage, characteristic_voltage), row_tiles, rows)
-    current = torch.bmm(seen, matrices.mean).mul_(matrices.drive)
-    variance = torch.bmm(seen.square(), matrices.variance).mul_(matrices.drive**2).add_(electronic_noise.square())
-    normals = torch.from_numpy(addressed_normals(noise_key, images, row_tiles * pairs))
-    current += normals.reshape(x.shape[0], row_tiles, pairs).transpose(0, 1) * variance.sqrt_()
-    return digitise(current, periphery, full_scale, matrices.offset, matrices.correction)
+    planes = _driven_planes(x, (row_tiles, rows), periphery, point, characteristic_voltage, readout, images)
+    count = 1 if len(planes) == 1 else len(planes) + 1
+    drawn = torch.from_numpy(addressed_normals(noise_key, images, count * row_tiles * pairs))
+    normals = drawn.reshape(x.shape[0], count, row_tiles, pairs).permute(1, 2, 0, 3)
+    if len(planes) == 1:
+        seen = planes[0][1]
+        current = torch.bmm(seen, matrices.mean).mul_(matrices.drive)
+        variance = torch.bmm(seen.square(), matrices.variance).mul_(matrices.drive**2).add_(electronic_noise.square())
+        current += normals[0] * variance.sqrt_()
+        return digitise(current, periphery, full_scale, matrices.offset, matrices.correction, readout, images)
+    whole = sum_planes(planes)
+    deviation = torch.bmm(whole.square(), matrices.variance).sqrt_().clamp_(min=torch.finfo(torch.float32).tiny)
+    outputs, clipped = [], 0
+    for number, (_, seen) in enumerate(planes):
+        current = torch.bmm(seen, matrices.mean).mul_(matrices.drive)
+        share = torch.bmm(whole * seen, matrices.variance).div_(deviation).mul_(matrices.drive)
+        current += normals[0] * share + normals[number + 1] * electronic_noise
+        codes, lost = digitise(
+            current, periphery, full_scale, matrices.offset, matrices.correction, readout, images, number
+        )
+        outputs.append((planes[number][0], codes))
+        clipped += lost
+    return sum_planes(outputs), clipped
+
+
+def sum_planes(planes: list[tuple[float, torch.Tensor]]) -> torch.Tensor:
+    """Return the sum of planes, each times its digital weight."""
+    return torch.stack([weight * plane for weight, plane in planes]).sum(dim=0)
 
 
 def converter_step(periphery: Periphery, full_scale: float) -> float:
     """Return the step of the multiply mode's converter [A]; an ideal one has none, and no offset of so many steps."""
     adc = periphery.multiply_adc
-    return full_scale / (2 ** (adc.bits - 1) - 1) if isinstance(adc, ADC) else 0.0
+    return 0.0 if isinstance(adc, IdealADC) else full_scale / (2 ** (adc.bits - 1) - 1)
 
 
 def digitise(
@@ -118,16 +189,25 @@ def digitise(
     full_scale: float,
     offset: torch.Tensor | None = None,
     correction: torch.Tensor | None = None,
+    readout: Readout | None = None,
+    images: NDArray[np.int64] | None = None,
+    plane: int = 0,
 ) -> tuple[torch.Tensor, int]:
     """Integrate and convert differential currents ``(row_tiles, batch, pairs)`` [A], and add the row tiles' codes.
 
-    Faulty offsets of the converters enter before conversion, corrections [steps] after it.
+    Faulty offsets of the converters enter before conversion, corrections [steps] after it. Drawn circuits (``readout``)
+    need the numbers of the ``images`` and of the ``plane``, the addresses of their noise.
     """
+    if readout is not None:
+        current = readout.front_end(current)
     clipped = int((current.abs() > full_scale).sum())
     held = periphery.integrator.saturate(current, full_scale)
     if offset is not None:
         held = held + offset * converter_step(periphery, full_scale)
-    codes = periphery.multiply_adc.quantise(held, full_scale).sum(dim=0)
+    if readout is None or images is None:
+        codes: torch.Tensor = periphery.multiply_adc.quantise(held, full_scale).sum(dim=0)
+    else:
+        codes = readout.convert(held, full_scale, images, plane).sum(dim=0)
     if correction is not None:
         codes = codes - correction * converter_step(periphery, full_scale)
     return codes, clipped
@@ -147,6 +227,7 @@ def cell_product(  # noqa: D417 (the arguments it shares are described once)
     images: NDArray[np.int64],
     offset: torch.Tensor | None = None,
     correction: torch.Tensor | None = None,
+    readout: Readout | None = None,
 ) -> tuple[torch.Tensor, int]:
     """Multiply at the cell level: every image with its own conductances.
 
@@ -157,8 +238,14 @@ def cell_product(  # noqa: D417 (the arguments it shares are described once)
         drive: as in :class:`ProductMatrices` [V]; likewise ``offset`` and ``correction`` [steps].
     """
     batch, row_tiles, rows, pairs = conductances.shape
-    seen = split_rows(drive_inputs(x, periphery, point.multiply_voltage, characteristic_voltage), row_tiles, rows)
-    current = torch.einsum("tbr,btrp->tbp", seen, conductances) * drive
-    normals = torch.from_numpy(addressed_normals(noise_key, images, row_tiles * pairs))
-    current += normals.reshape(batch, row_tiles, pairs).transpose(0, 1) * electronic_noise
-    return digitise(current, periphery, full_scale, offset, correction)
+    planes = _driven_planes(x, (row_tiles, rows), periphery, point, characteristic_voltage, readout, images)
+    drawn = torch.from_numpy(addressed_normals(noise_key, images, len(planes) * row_tiles * pairs))
+    normals = drawn.reshape(batch, len(planes), row_tiles, pairs).permute(1, 2, 0, 3)
+    outputs, clipped = [], 0
+    for number, (weight, seen) in enumerate(planes):
+        current = torch.einsum("tbr,btrp->tbp", seen, conductances) * drive
+        current += normals[number] * electronic_noise
+        codes, lost = digitise(current, periphery, full_scale, offset, correction, readout, images, number)
+        outputs.append((weight, codes))
+        clipped += lost
+    return (outputs[0][1] if len(outputs) == 1 else sum_planes(outputs)), clipped

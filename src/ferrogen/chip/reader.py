@@ -38,6 +38,9 @@ class WindowReader:
         standing_current: sum of the lines' currents [A], same shape.
         resolved_traps: how many traps are followed one by one.
         traps: how many there are.
+        tile: number of the tile.
+        pairs_per_reading: neighbouring pairs whose currents add.
+        temperature: [K].
     """
 
     offset: NDArray[np.float64]
@@ -54,6 +57,9 @@ class WindowReader:
     _to_one: NDArray[np.float64]
     _to_zero: NDArray[np.float64]
     _observed: NDArray[np.bool_]
+    tile: int = 0
+    pairs_per_reading: int = 1
+    temperature: float = 300.0
 
     def read(self, first_cycle: int, cycles: int, threads: int = 1) -> NDArray[np.float64]:
         """Return analog readings [A] of consecutive cycles, shape ``(cycles, readings)``, amplifier noise included."""
@@ -133,6 +139,9 @@ def window_reader(
         _to_one=np.ascontiguousarray(to_one[followed]),
         _to_zero=np.ascontiguousarray(to_zero[followed]),
         _observed=schedule.observed,
+        tile=tile.number,
+        pairs_per_reading=pairs_per_reading,
+        temperature=point.temperature,
     )
 
 

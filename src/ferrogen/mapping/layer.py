@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from ferrogen.chip.chip import Chip
 from ferrogen.chip.point import OperatingPoint
 from ferrogen.chip.power import product_power
-from ferrogen.chip.product import ProductMatrices, analog_product, cell_product
+from ferrogen.chip.product import ProductMatrices, analog_product, cell_product, mean_magnitude
+from ferrogen.chip.readout import Readout
 from ferrogen.chip.repair import Repair
 from ferrogen.core.errors import argument_error
 from ferrogen.core.streams import Purpose
@@ -49,7 +50,7 @@ class AnalogLinear:
     full_scale: float = 1.0
     mean_input: torch.Tensor = field(default_factory=lambda: torch.full((1, 1, 1), 0.5))
     power: float = 0.0
-    _kept: tuple[OperatingPoint, int, ProductMatrices] | None = field(default=None, repr=False)
+    _kept: tuple[OperatingPoint, int, ProductMatrices, Readout | None] | None = field(default=None, repr=False)
 
     @property
     def outputs(self) -> int:
@@ -60,8 +61,14 @@ class AnalogLinear:
         """Return the layer's product matrices at an operating point (the last point's are kept)."""
         now = self.chip.programmings
         if self._kept is None or self._kept[:2] != (point, now):
-            self._kept = (point, now, self.chip.product_matrices(self.grid, point, self.outputs))
+            matrices = self.chip.product_matrices(self.grid, point, self.outputs)
+            self._kept = (point, now, matrices, self.chip.readout(self.grid, point, matrices))
         return self._kept[2]
+
+    def readout(self, point: OperatingPoint) -> Readout | None:
+        """Return the circuits around the layer's tiles as they were drawn (the last point's are kept)."""
+        self.matrices(point)
+        return None if self._kept is None else self._kept[3]
 
     def calibrate(self, x: torch.Tensor, point: OperatingPoint) -> torch.Tensor:
         """Set the input and converter ranges from typical inputs; return the noiseless outputs for them.
@@ -74,12 +81,16 @@ class AnalogLinear:
         row_tiles, rows, _ = matrices.mean.shape
         padded = torch.nn.functional.pad(x / self.input_scale, (0, row_tiles * rows - x.shape[1]))
         shares = padded.reshape(x.shape[0], row_tiles, rows).transpose(0, 1)
-        self.mean_input = shares.abs().mean(dim=1, keepdim=True)
+        self.mean_input = mean_magnitude(shares, periphery).mean(dim=1, keepdim=True)
         v0 = self.chip.device.characteristic_voltage.value
         self.power = product_power(shares, matrices.total, periphery, point.multiply_voltage, v0)
         current = torch.bmm(shares, matrices.mean) * matrices.drive
+        converted = current.transpose(0, 1)
+        if periphery.dac.cycles > 1:  # what a converter sees are planes, not the whole
+            planes = [torch.bmm(plane, matrices.mean) * matrices.drive for _, plane in periphery.dac.planes(shares)]
+            converted = torch.stack(planes, dim=2).flatten(1, 2).transpose(0, 1)
         self.full_scale = least_error_range(
-            current.transpose(0, 1),
+            converted,
             lambda part, scale: periphery.multiply_adc.quantise(periphery.integrator.saturate(part, scale), scale),
         )
         return self._finish(current.sum(dim=0), matrices.drive)
@@ -116,9 +127,19 @@ class AnalogLinear:
         matrices = self.matrices(point)
         mean_input = self.mean_input.expand(matrices.mean.shape[0], 1, matrices.mean.shape[1])
         noise = matrices.electronic_noise(periphery, point, mean_input)
+        readout = self.readout(point)
         if fidelity == "statistical":
             current, clipped = analog_product(
-                share, matrices, noise, periphery, self.full_scale, point, v0, noise_key=key, images=images
+                share,
+                matrices,
+                noise,
+                periphery,
+                self.full_scale,
+                point,
+                v0,
+                noise_key=key,
+                images=images,
+                readout=readout,
             )
         else:
             current, clipped = cell_product(
@@ -134,6 +155,7 @@ class AnalogLinear:
                 images=images,
                 offset=matrices.offset,
                 correction=matrices.correction,
+                readout=readout,
             )
         self.chip.count_products(
             x.shape[0], len(self.grid), self.outputs, clipped, full_scale=self.full_scale, power=self.power
