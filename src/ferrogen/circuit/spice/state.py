@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tokenize
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -103,7 +104,7 @@ def _from_npy(raw: bytes, path: Path) -> Array:
         version = np.lib.format.read_magic(stream)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, _, kind = read(stream)
-    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError, tokenize.TokenError):
         raise DataFileError(refusal) from None
     size = kind.itemsize
     for side in shape:
