@@ -2,6 +2,8 @@
 
 Definition: B = log2(span / (sqrt(12) e)), with e the rms error against the ideal product of the float weights and
 inputs and span the range of the ideal outputs. An ideal B-bit quantiser of that range would make the same error.
+Circuits with errors of their own (SAR and flash converters, offsets) are drawn anew on every chip, and the output
+converter is then shown twice: as it is made, and as it was designed (rounding and clipping only).
 Weights and inputs are uniform in [-1, 1]; converter ranges come from other inputs of the same kind.
 
 A tile whose cells also sample is worse than one that idles meanwhile: slow traps that the sample voltage has filled
@@ -20,7 +22,13 @@ from ferrogen.array.programming import IdealProgramming
 from ferrogen.chip.chip import Chip
 from ferrogen.chip.point import OperatingPoint
 from ferrogen.chip.spec import ChipSpec
+from ferrogen.circuit.amplifier import IdealAmplifier
+from ferrogen.circuit.converters import ADC
 from ferrogen.circuit.periphery import Periphery
+from ferrogen.circuit.readout.flash import FlashADC
+from ferrogen.circuit.readout.kinds import AnyAmplifier
+from ferrogen.circuit.readout.sample_hold import IdealSampleHold
+from ferrogen.circuit.readout.sar import SarADC
 from ferrogen.core.streams import Purpose
 from ferrogen.device.card import DeviceCard
 from ferrogen.mapping.layer import map_linear
@@ -55,6 +63,27 @@ def _silent(card: DeviceCard) -> DeviceCard:
 _SAMPLING = ", on a tile that also samples"
 
 
+def _settled(amplifier: AnyAmplifier) -> AnyAmplifier:
+    """Return the amplifier with its noise only."""
+    if isinstance(amplifier, IdealAmplifier):
+        return amplifier
+    return replace(amplifier, offset_voltage=0.0, bandwidth=math.inf, swing=math.inf)
+
+
+def _drawn_sources(real: Periphery) -> dict[str, dict[str, object]]:
+    """Return what differs from circuit to circuit, if anything does: {source: what is real of the periphery}."""
+    sources: dict[str, dict[str, object]] = {}
+    adc, amplifier = real.multiply_adc, real.multiply_amplifier
+    if isinstance(adc, SarADC | FlashADC):
+        perfect = ADC(adc.bits)
+        sources["output converter, as designed"] = {"multiply_adc": perfect, "integrator": real.integrator}
+    if _settled(amplifier) != amplifier:
+        sources["amplifier with offset, delay and range"] = {"multiply_amplifier": amplifier}
+    if real.sample_hold != IdealSampleHold():
+        sources["sample and hold"] = {"sample_hold": real.sample_hold, "multiplexer": real.multiplexer}
+    return sources
+
+
 def _variants(card: DeviceCard, spec: ChipSpec) -> dict[str, tuple[DeviceCard, ChipSpec]]:
     ideal = replace(spec, tiles=1, programming=IdealProgramming(), continuous_levels=True, periphery=Periphery.ideal())
     real, quiet = spec.periphery, _silent(card)
@@ -62,14 +91,16 @@ def _variants(card: DeviceCard, spec: ChipSpec) -> dict[str, tuple[DeviceCard, C
     def periphery(**changes: object) -> ChipSpec:
         return replace(ideal, periphery=replace(Periphery.ideal(), **changes))  # type: ignore[arg-type]
 
+    drawn = {source: (quiet, periphery(**changes)) for source, changes in _drawn_sources(real).items()}
     return {
         "conductance levels": (quiet, replace(ideal, continuous_levels=spec.continuous_levels)),
         "programming": (quiet, replace(ideal, programming=spec.programming)),
         "telegraph noise": (card, ideal),
         "telegraph noise" + _SAMPLING: (card, ideal),
-        "electronic noise": (quiet, periphery(multiply_amplifier=real.multiply_amplifier)),
+        "electronic noise": (quiet, periphery(multiply_amplifier=_settled(real.multiply_amplifier))),
         "input converter": (quiet, periphery(dac=real.dac)),
         "output converter": (quiet, periphery(multiply_adc=real.multiply_adc, integrator=real.integrator)),
+        **drawn,
         "wires": (quiet, periphery(wires=real.wires)),
         "everything": (card, replace(spec, tiles=1)),
         "everything" + _SAMPLING: (card, replace(spec, tiles=1)),
