@@ -14,6 +14,7 @@ import typer
 
 from ferrogen.cli.calibrate import calibrate
 from ferrogen.cli.characterise import characterise
+from ferrogen.cli.endure import endure
 from ferrogen.cli.evaluate import evaluate
 from ferrogen.cli.export import export
 from ferrogen.cli.generate import generate
@@ -35,6 +36,7 @@ app.command()(sweep)
 app.command()(characterise)
 app.command()(calibrate)
 app.command()(train)
+app.command()(endure)
 app.command()(export)
 app.command()(verify)
 

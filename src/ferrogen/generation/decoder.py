@@ -18,7 +18,7 @@ from ferrogen.mapping.layer import AnalogLinear, Fidelity, map_linear
 if TYPE_CHECKING:
     from ferrogen.generation.model import Decoder
 
-_CALIBRATION_LATENTS = 1024
+CALIBRATION_LATENTS = 1024
 
 
 @dataclass(slots=True)
@@ -57,7 +57,7 @@ class ChipDecoder:
         """Go to an operating point: set every layer's input and converter ranges there, from normal latents."""
         self.point = point
         generator = self.layers[0].chip.streams.generator(Purpose.CALIBRATION)
-        shape = (_CALIBRATION_LATENTS, self.layers[0].inputs)
+        shape = (CALIBRATION_LATENTS, self.layers[0].inputs)
         latents = torch.from_numpy(generator.standard_normal(shape, dtype=np.float32))
         *inner, last = self.layers
         for layer in inner:
