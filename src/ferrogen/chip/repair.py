@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from ferrogen.array.faults import FaultMap
 from ferrogen.chip.chip import Chip
+from ferrogen.chip.memory import CellLimits
 from ferrogen.chip.point import OperatingPoint
 from ferrogen.chip.repair_plan import RepairReport, plan_repair
-from ferrogen.chip.self_test import CellLimits, SelfTest, TestResult, run_self_test
+from ferrogen.chip.self_test import SelfTest, TestResult, run_self_test
 from ferrogen.chip.tile import Tile
 
 

@@ -19,9 +19,10 @@ from ferrogen.array.faults import FaultMap
 from ferrogen.array.programming import ProgrammedState
 from ferrogen.chip.chip import Chip
 from ferrogen.chip.diagnosis import Readings, diagnose
+from ferrogen.chip.memory import CellLimits, cell_limits
 from ferrogen.chip.point import OperatingPoint
 from ferrogen.chip.product import converter_step
-from ferrogen.chip.tile import ProductStatistics, Tile
+from ferrogen.chip.tile import Tile
 from ferrogen.chip.usage import Usage
 from ferrogen.core.errors import argument_error, check_number, is_whole
 
@@ -55,21 +56,6 @@ class SelfTest:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class CellLimits:
-    """Statistics of a tile's cells at one point, fully on and fully off: what patterns are made of."""
-
-    point: OperatingPoint
-    on: ProductStatistics
-    off: ProductStatistics
-
-    def of(self, pattern: NDArray[np.bool_]) -> ProductStatistics:
-        """Return the statistics of cells that are on where ``pattern`` says so."""
-        return ProductStatistics(
-            np.where(pattern, self.on.mean, self.off.mean), np.where(pattern, self.on.variance, self.off.variance)
-        )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class TestResult:
     """What a self-test found, and what it cost.
 
@@ -88,24 +74,15 @@ class TestResult:
     time: float
 
 
-def cell_limits(chip: Chip, number: int, point: OperatingPoint, *, samples: bool = False) -> CellLimits:
-    """Return the statistics of a tile's working cells when all are on, and when all are off."""
-
-    def of(state: float) -> ProductStatistics:
-        full = np.full((chip.spec.rows, chip.spec.columns), state)
-        return replace(_tile(chip, number, full, samples=samples), faults=None).cell_statistics(point)
-
-    return CellLimits(point, of(1.0), of(0.0))
-
-
-def _tile(chip: Chip, number: int, fraction: Array, *, samples: bool) -> Tile:
+def _tile(chip: Chip, number: int, fraction: Array) -> Tile:
     state = ProgrammedState(
         switched_fraction=fraction,
         target=np.where(fraction > 0.5, chip.window.high, chip.window.low),
         pulses=np.ones(fraction.shape, dtype=np.int64),
         converged=np.ones(fraction.shape, dtype=np.bool_),
     )
-    return Tile(chip.device, chip.spec, chip.streams, number, samples, state, faults=chip.faults(number))
+    # While it is tested, a tile is not sampled.
+    return Tile(chip.device, chip.spec, chip.streams, number, samples=False, state=state, faults=chip.faults(number))
 
 
 def run_self_test(
@@ -139,19 +116,19 @@ def run_self_test(
         fault_maps=chip.fault_maps,
     )
     rows, pairs = bench.spec.rows, bench.spec.pairs
+    left = np.tile([True, False], (rows, pairs))
     if limits is None:
-        limits = cell_limits(bench, number, point)
+        limits = cell_limits(_tile(bench, number, left.astype(np.float64)), point)
     unit = bench.drive(point) * (bench.device.on_conductance.value - bench.device.off_conductance.value)
     full_scale = how.full_scale * unit
-    left = np.tile([True, False], (rows, pairs))
     alternate = left & (np.arange(rows)[:, None] % 2 == 0)
     before: NDArray[np.bool_] | None = None
     address = _FIRST_ADDRESS
 
     def read(pattern: NDArray[np.bool_], inputs: Array) -> Array:
         nonlocal before, address
-        tile = _tile(bench, number, pattern.astype(np.float64), samples=False)
-        bench.tiles[number] = replace(tile, known=(point, _with_stuck(limits, pattern, tile.faults)))
+        tile = _tile(bench, number, pattern.astype(np.float64))
+        bench.tiles[number] = replace(tile, known=(point, limits.with_stuck(limits.of(pattern), tile.faults)))
         bench.programmings += 1
         bench.usage.pulses += int(pattern.size if before is None else np.sum(pattern != before))
         before = pattern
@@ -171,9 +148,3 @@ def run_self_test(
     offsets = none / step if step > 0.0 else np.zeros(pairs)
     readings = Readings(left_on / unit, right_on / unit, all_off / unit, neighbours / unit, offsets)
     return TestResult(diagnose(readings), offsets, bench.usage, bench.usage.products * point.multiply_time)
-
-
-def _with_stuck(limits: CellLimits, pattern: NDArray[np.bool_], faults: FaultMap | None) -> ProductStatistics:
-    if faults is None:
-        return limits.of(pattern)
-    return limits.of((pattern | faults.mask("stuck_on")) & ~faults.mask("stuck_off"))
