@@ -99,11 +99,11 @@ def refine(network: Network, drive: Drive, start: Array, tolerance: float, max_i
             factors, now.excess[0, :, :, 0], now.excess[1, :, :, 0], enough, _REDUCTION, max_iterations - iterations
         )
         iterations += max(used, 1)
+        if not (np.isfinite(row).all() and np.isfinite(column).all()):
+            break
         at = at.plus(np.stack([row, column])[..., None])
         now = currents(network, drive, at)
         residual = now.residual()
-        if not np.isfinite(residual):
-            break
         smaller = np.abs(now.excess).max() <= 0.5 * np.abs(best.flowing.excess).max()
         stalls = 0 if smaller or residual <= 0.5 * best.residual else stalls + 1
         if residual < best.residual or smaller:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from ferrogen.circuit.network.network import Drive, Network
 from ferrogen.circuit.solvers.lines import Ends, check_lines, line_ends
 from ferrogen.circuit.solvers.lines_factors import factor_lines
-from ferrogen.circuit.solvers.lines_refine import line_step
+from ferrogen.circuit.solvers.lines_refine import ROUNDING, line_step, refine
 from ferrogen.circuit.solvers.solution import Outcome, Solution
 
 Array = NDArray[np.float64]
@@ -30,6 +30,7 @@ _REDUCTION = 1e-4  # of the residual by the linear solve of a step, far from the
 _INNER_ITERATIONS = 1000
 _PATIENCE = 10  # steps without progress after which the way of choosing w changes, or the solve ends
 _HALVINGS = 50
+_BISECTIONS = 20
 _QUADRATIC = 1e-3  # relative residual below which plain Newton steps converge
 
 
@@ -104,6 +105,13 @@ class _Problem:
         scale = max(float(brought.max()), *(float(np.abs(side).max()) for side in self.end_currents(point)))
         return (excess / scale if scale > 0.0 else excess), scale
 
+    def rounding(self, point: _Point) -> float:
+        """Return a bound of what rounding adds to the residual [1]."""
+        _, scale = self.residual(point)
+        largest = max(float(np.abs(a).max()) for a in (self.at_references, point.row, point.column))
+        summand = max(float(point.slope.max()) * largest, *(float(np.abs(side).max()) for side in self.ends.source))
+        return ROUNDING * summand / scale if scale > 0.0 else (np.inf if summand > 0.0 else 0.0)
+
     def step(self, point: _Point, tangent: Array, slope: Array, enough: float) -> tuple[Array, Array, Array]:
         """Return the step of the row and the column nodes [V] and the excess that it leaves at the column nodes [A].
 
@@ -124,11 +132,11 @@ class _Problem:
         return row, column, left
 
 
-def _tangent_voltage(before: Array, current_before: Array, tangent: Array, point: _Point) -> Array:
+def _tangent_voltage(network: Network, before: Array, current_before: Array, tangent: Array, point: _Point) -> Array:
     """Return where to linearise the cells next: at their voltages, or where they carry what the tangent said.
 
     The latter is found from below, by the chord and by the tangent of the logarithm, whichever gets further; both stay
-    below for a law that is convex and whose logarithm is concave, such as a sinh.
+    below for a law that is convex and whose logarithm is concave, such as a sinh. For other laws the rest is bisected.
     """
     voltage, current = point.voltage, point.current
     grows = (np.abs(voltage) > np.abs(before)) & (np.abs(current) > np.abs(tangent)) & (current * tangent > 0.0)
@@ -139,10 +147,19 @@ def _tangent_voltage(before: Array, current_before: Array, tangent: Array, point
         chord = w + (v - w) * ((wanted - i_w) / (i - i_w))
         logarithm = v - i / point.slope[grows] * np.log(i / wanted)
         further = np.where(np.abs(logarithm) > np.abs(chord), logarithm, chord)
-    # A law of another shape may send them anywhere; the voltage itself is always safe to take in a damped step.
     inside = np.isfinite(further) & (further * v >= 0.0) & (np.abs(further) <= np.abs(v))
+    low, high = np.where(inside, further, 0.0), v
+    cells = network.conductance[grows]
+    for _ in range(_BISECTIONS):
+        carried, _slope = network.law.current(cells, low)
+        if np.all(np.abs(carried) >= 0.5 * np.abs(wanted)):
+            break
+        middle = 0.5 * (low + high)
+        carried, _slope = network.law.current(cells, middle)
+        below = np.abs(carried) <= np.abs(wanted)
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
     out = voltage.copy()
-    out[grows] = np.where(inside, further, v)
+    out[grows] = low
     return out
 
 
@@ -193,7 +210,7 @@ def _settle(problem: _Problem, tolerance: float, max_iterations: int) -> tuple[_
             tangent = tangent + slope * (row - column)
             point = problem.point(point.row + row, point.column + column, tangent, left - tangent)
         residual, scale = problem.residual(point)
-        idle = 0 if residual < least else idle + 1
+        idle = 0 if residual < 0.9 * least else idle + 1
         if residual < least or iteration == 1:
             best, least = point, residual
         if idle >= _PATIENCE:
@@ -203,7 +220,7 @@ def _settle(problem: _Problem, tolerance: float, max_iterations: int) -> tuple[_
         elif not damped and residual < _QUADRATIC:
             around, around_current, slope = point.voltage, point.current, point.slope
         elif not damped:
-            around = _tangent_voltage(around, around_current, tangent, point)
+            around = _tangent_voltage(problem.network, around, around_current, tangent, point)
             around_current, slope = problem.network.law.current(cells, around)
     return best, least, iteration
 
@@ -234,13 +251,20 @@ def solve_newton(
     for vector in range(batch):
         problem = _Problem(network, ends, vector)
         point, residual, iterations = _settle(problem, tolerance, max_iterations)
-        worst, most = max(worst, residual), max(most, iterations)
-        for side, current in zip((left, right, top, bottom), problem.end_currents(point), strict=True):
-            side[:, vector] = current
         row, column = problem.ends.reference
+        voltages, currents = np.stack([point.row + row, point.column + column.T]), problem.end_currents(point)
+        if problem.rounding(point) > 0.1 * tolerance:
+            part = slice(vector, vector + 1)
+            of_one = Drive(drive.left[:, part], drive.right[:, part], drive.top[:, part], drive.bottom[:, part])
+            refined = refine(network, of_one, voltages, tolerance, max(1, max_iterations - iterations))
+            residual, voltages = refined.residual, refined.voltages.value()[..., 0]
+            flowing = refined.flowing
+            currents = [side[:, 0] for side in (flowing.left, flowing.right, flowing.top, flowing.bottom)]
+        worst, most = max(worst, residual), max(most, iterations)
+        for side, current in zip((left, right, top, bottom), currents, strict=True):
+            side[:, vector] = current
         if row_voltage is not None and column_voltage is not None:
-            row_voltage[:, :, vector] = point.row + row
-            column_voltage[:, :, vector] = point.column + column.T
+            row_voltage[:, :, vector], column_voltage[:, :, vector] = voltages
     outcome = _outcome(worst, most, tolerance, max_iterations)
     return Solution(left, right, top, bottom, row_voltage, column_voltage, "lines", outcome)
 
