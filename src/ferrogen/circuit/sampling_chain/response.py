@@ -9,7 +9,8 @@ cells carry at the offset, where the amplifier keeps the node:
     C_h dh/dt = (u - h) / R_on while it tracks - leakage h
 
 An ideal integrator has v = 0 and du/dt = -i / C. Between a current's jumps and the switches' moves all coefficients are
-constant, so (v, u, h0, h1, 1, i) is carried on by the exponential of a 6 x 6 matrix: no time step, no error of one.
+constant, so (v, u, h0, h1, 1, i in nA) is carried on by the exponential of a 6 x 6 matrix: no time step and no error of
+one.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ Array = NDArray[np.float64]
 
 NODE, OUTPUT, FIRST, SECOND, ONE, CURRENT = range(6)
 """Places in the state: summing node, output, the two holds, the number 1, the current."""
+
+CURRENT_UNIT = 1e-9
+"""The current's unit in the state [A]: with amperes, 1 / C would seem the fastest rate of all, and rounding grow."""
 
 RAIL_STIFFNESS = 100.0
 """One over the amplifier's gain beyond a rail."""
@@ -57,10 +61,10 @@ def rate_matrix(chain: SamplingChain, interval: Interval, load: float, beyond: i
         node[NODE] -= load + across
         node[OUTPUT] += across
         node[ONE] += load * integrator.offset
-        node[CURRENT] += 1.0
+        node[CURRENT] += CURRENT_UNIT
         matrix[NODE] = node / (integrator.capacitance + integrator.input_capacitance)
     elif not interval.reset:
-        matrix[OUTPUT, CURRENT] = -1.0 / integrator.capacitance
+        matrix[OUTPUT, CURRENT] = -CURRENT_UNIT / integrator.capacitance
     if isinstance(hold, SampleAndHold):
         for which in (0, 1):
             row = matrix[FIRST + which]
@@ -75,7 +79,8 @@ def rate_matrix(chain: SamplingChain, interval: Interval, load: float, beyond: i
 def propagators(matrix: Array, durations: Array) -> Array:
     """Return exp(matrix x duration) for many durations [s], shape ``(durations, 6, 6)``.
 
-    By scaling and squaring, each duration with as many squarings as it needs: rounding doubles with each.
+    By scaling and squaring, each duration with as many squarings as it needs. Rounding doubles with each: it is 1e-16
+    of the fastest rate times the duration, 1e-11 for an amplifier of 10 MHz over a millisecond.
     """
     norm = float(np.abs(matrix).sum(axis=1).max())
     doublings = np.ceil(np.log2(np.maximum(norm * durations / 0.5, 1.0))).astype(np.int64)

@@ -11,6 +11,7 @@ from ferrogen.circuit.converters import ADC
 from ferrogen.circuit.sampling_chain.column import ColumnRecord
 from ferrogen.circuit.sampling_chain.response import (
     CURRENT,
+    CURRENT_UNIT,
     FIRST,
     ONE,
     OUTPUT,
@@ -117,7 +118,7 @@ def run_chain(chain: SamplingChain, column: ColumnRecord, *, full_scale: float) 
     times = np.unique(np.concatenate([(turns + begins).ravel(), (turns[:, 0] + conversion), staircase.times]))
     times = times[times < column.duration]
     durations = np.diff(np.append(times, column.duration))
-    currents = staircase.at(times)
+    currents = staircase.at(times) / CURRENT_UNIT
     starts = (turns + begins).ravel()
     position = (np.searchsorted(starts, times, side="right") - 1) % len(parts)
     conversions = np.searchsorted(times, turns[:, 0] + conversion)

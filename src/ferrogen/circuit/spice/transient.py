@@ -63,15 +63,17 @@ def ramped(staircase: Staircase, ramp: float) -> tuple[Array, Array]:
     """Return (times, values) of the corners of a staircase with a ramp, where there is room for it, at each jump.
 
     A ramp is centred on its jump, and shortened to two fifths of the time to the next jump. Jumps closer than a
-    thousandth of ``ramp`` become one.
+    thousandth of ``ramp`` become one; what happens as close to either end does not happen.
 
     Raises:
         ArgumentError: a ramp that is not positive.
     """
     check_number("ramp", ramp, "s")
-    jumps, values = staircase.times[1:], staircase.values
-    keep = np.append(np.diff(jumps) > _CLOSEST * ramp, True) if jumps.size else np.zeros(0, dtype=np.bool_)
-    jumps, levels = jumps[keep], np.concatenate([values[:1], values[1:][keep]])
+    least = _CLOSEST * ramp
+    begun = int(np.searchsorted(staircase.times, least, side="right")) - 1
+    jumps, levels = staircase.times[begun + 1 :], staircase.values[begun:]
+    last = np.append(np.diff(jumps) > least, True)[: jumps.shape[0]] & (jumps < staircase.end - least)
+    jumps, levels = jumps[last], np.append(levels[:1], levels[1:][last])
     moved = np.diff(levels) != 0.0
     jumps, levels = jumps[moved], np.concatenate([levels[:1], levels[1:][moved]])
     edges = np.concatenate([[0.0], jumps, [staircase.end]])
@@ -231,14 +233,18 @@ def sampling_chain_deck(
             f"C_hold{which} h{which} 0 {number(hold.capacitance)}",
             *([f"R_hold{which} h{which} 0 {number(1.0 / hold.leakage)}"] if hold.leakage > 0.0 else []),
         ]
-    converter = [
-        "B_code code 0 V=min(max(floor((V(h0)-V(h1))*{codes_per_volt}+0.5),-{last_code}),{last_code})",
-    ]
     period = column.schedule.period
     first = conversion_moment(chain, column.schedule)
-    # ngspice drops what comes before the start, and `linearize` interpolates to start, start + period, ...
-    last = first + (column.cycles - 1) * period
-    tran = f"tran {number(period)} {number(last + 2.0 * ramp)} {number(first)} {number(tallest)} uic"
+    moments = first + np.arange(column.cycles) * period
+    # The simulator stops at corners of sources: the strobe makes it stop at the conversions. What comes before the
+    # first is dropped, and `linearize` reads at the first, a period later, and so on.
+    strobe = np.stack([moments, moments + ramp, moments + 2.0 * ramp, moments + 3.0 * ramp], axis=1).ravel()
+    converter = [
+        "B_code code 0 V=min(max(floor((V(h0)-V(h1))*{codes_per_volt}+0.5),-{last_code}),{last_code})",
+        *_source("V_strobe", "strobe 0", strobe, np.tile([0.0, 1.0, 1.0, 0.0], column.cycles)),
+    ]
+    grid, stop = (period if column.cycles > 1 else ramp), float(strobe[-1])
+    tran = f"tran {number(grid)} {number(stop)} {number(first)} {number(tallest)} uic"
     return Deck(
         title="ferrogen: sampling chain of one column",
         header=header,

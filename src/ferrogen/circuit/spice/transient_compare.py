@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 
 from ferrogen.circuit.sampling_chain.column import ColumnRecord, Staircase
 from ferrogen.circuit.sampling_chain.simulate import ChainReadings, run_chain, virtual_ground
-from ferrogen.circuit.sampling_chain.spec import ChargeIntegrator, SamplingChain, intervals, window_of
+from ferrogen.circuit.sampling_chain.spec import (
+    ChargeIntegrator,
+    SamplingChain,
+    conversion_moment,
+    intervals,
+    window_of,
+)
 from ferrogen.circuit.spice.run import DEFAULT_TIME_LIMIT, SimulatorOutputError, run_ngspice
 from ferrogen.circuit.spice.transient import DEFAULT_RAMP, CellSources, ramp_charge, sampling_chain_deck
 from ferrogen.core.errors import argument_error
@@ -135,10 +141,12 @@ def simulate_in_spice(
         deck = sampling_chain_deck(chain, part, full_scale=full_scale, ramp=ramp, cells=cells, header=header)
         run = run_ngspice(deck, time_limit=time_limit, ngspice=ngspice, keep_log=keep_log, plots=1)
         plot = run.plots[0]
-        read = plot.vector("v(code)")
-        if read.shape[0] != end - begin:
-            raise SimulatorOutputError(f"ngspice returned {read.shape[0]} conversions, not {end - begin}.")
-        held[begin:end] = np.stack([plot.vector("v(h0)"), plot.vector("v(h1)")], axis=1)
+        moments = conversion_moment(chain, part.schedule) + np.arange(part.cycles) * part.schedule.period
+        times = plot.vector("time")[: part.cycles]
+        if times.shape != moments.shape or np.abs(times - moments).max() > ramp:
+            raise SimulatorOutputError(f"ngspice did not return the values at the {part.cycles} conversions.")
+        h0, h1, read = (plot.vector(f"v({name})")[: part.cycles] for name in ("h0", "h1", "code"))
+        held[begin:end] = np.stack([h0, h1], axis=1)
         codes[begin:end] = np.round(read)
         if np.abs(read - codes[begin:end]).max() > 1e-3:
             raise SimulatorOutputError("The converter in ngspice returned a value that is no code.")
