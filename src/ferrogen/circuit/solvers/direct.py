@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array, csc_array
+from scipy.sparse import coo_array, csc_array, csr_array, diags_array
 from scipy.sparse.linalg import splu
 
 from ferrogen.circuit.network.network import Drive, Network
@@ -25,6 +25,7 @@ _FLOOR = 1e-15  # relative residual below which refining is of no use
 _LARGEST_BLOCK = 4_000_000  # nodes times input vectors that are worked on at once: 32 MB an array
 _STALLS = 3  # steps without progress after which a solve has ended
 _HALVINGS = 60
+_LARGEST_STEP = 1e30  # V; a longer step of a solve comes from a matrix that is singular but for rounding
 
 
 class _End(NamedTuple):
@@ -46,57 +47,86 @@ def nodal_matrix(network: Network, slope: Array) -> csc_array:
     Returns:
         symmetric, shape ``(2 rows columns, 2 rows columns)``: row-line nodes, then column-line nodes.
     """
+    across, conductance = _branches(network, slope)
+    return csc_array(across.T @ diags_array(conductance) @ across)
+
+
+def _branches(network: Network, slope: Array) -> tuple[csr_array, Array]:
+    """Return the incidence matrix of all resistors, ``(resistors, nodes)``, and their conductances [S]."""
     rows, columns = network.shape
     node = np.arange(2 * rows * columns).reshape(2, rows, columns)
-    diagonal = np.zeros(node.shape)
-    first, second, between = [], [], []
-
-    def join(a: NDArray[np.int64], b: NDArray[np.int64], conductance: Array) -> None:
-        first.append(a.ravel())
-        second.append(b.ravel())
-        between.append(conductance.ravel())
-        np.add.at(diagonal.reshape(-1), a.ravel(), conductance.ravel())
-        np.add.at(diagonal.reshape(-1), b.ravel(), conductance.ravel())
-
-    join(node[0], node[1], slope)
-    join(node[0, :, :-1], node[0, :, 1:], 1.0 / network.row_segments)
-    join(node[1, :-1], node[1, 1:], 1.0 / network.column_segments)
+    joined = [
+        (node[0], node[1], slope),
+        (node[0, :, :-1], node[0, :, 1:], 1.0 / network.row_segments),
+        (node[1, :-1], node[1, 1:], 1.0 / network.column_segments),
+    ]
     for bridge in network.bridges:
         a, b = place(bridge)
-        join(node[a].reshape(1), node[b].reshape(1), np.array([1.0 / bridge.resistance]))
-    diagonal[0, :, 0] += 1.0 / network.row_left
-    diagonal[0, :, -1] += 1.0 / network.row_right
-    diagonal[1, 0] += 1.0 / network.column_top
-    diagonal[1, -1] += 1.0 / network.column_bottom
-    g = np.concatenate(between)
-    there = g > 0.0
-    one, other, g = np.concatenate(first)[there], np.concatenate(second)[there], g[there]
-    entries = np.concatenate([-g, -g, diagonal.ravel()])
-    places = (np.concatenate([one, other, node.ravel()]), np.concatenate([other, one, node.ravel()]))
-    return csc_array(coo_array((entries, places), shape=(diagonal.size, diagonal.size)))
+        joined.append((node[a].reshape(1), node[b].reshape(1), np.array([1.0 / bridge.resistance])))
+    ends = [
+        (node[0, :, 0], 1.0 / network.row_left),
+        (node[0, :, -1], 1.0 / network.row_right),
+        (node[1, 0], 1.0 / network.column_top),
+        (node[1, -1], 1.0 / network.column_bottom),
+    ]
+    first = np.concatenate([*(a.ravel() for a, _, _ in joined), *(a for a, _ in ends)])
+    second = np.concatenate([b.ravel() for _, b, _ in joined])
+    conductance = np.concatenate([*(g.ravel() for _, _, g in joined), *(g for _, g in ends)])
+    number, pairs = np.arange(first.size), second.size
+    signs = np.concatenate([np.ones(first.size), -np.ones(pairs)])
+    places = (np.concatenate([number, number[:pairs]]), np.concatenate([first, second]))
+    incidence = csr_array(coo_array((signs, places), shape=(first.size, node.size)))
+    there = conductance > 0.0
+    return incidence[there], conductance[there]
 
 
-def factorise(network: Network, slope: Array) -> Factor | None:
+def _references(network: Network) -> csc_array:
+    """Return node voltages from drops along the wires and one voltage a line: a square matrix of zeros and ones.
+
+    A stretch of line without open segments is given by the voltage of its first node and the differences of the others
+    from it. In these terms what its cells add is not lost beside what its wires do, however little that is.
+    """
+    node = np.arange(2 * network.conductance.size).reshape(2, *network.shape)
+    reference = node.copy()
+    for j in range(1, network.shape[1]):
+        whole = np.isfinite(network.row_segments[:, j - 1])
+        reference[0, :, j] = np.where(whole, reference[0, :, j - 1], node[0, :, j])
+    for i in range(1, network.shape[0]):
+        whole = np.isfinite(network.column_segments[i - 1])
+        reference[1, i] = np.where(whole, reference[1, i - 1], node[1, i])
+    others = node[reference != node]
+    places = (np.concatenate([node.ravel(), others]), np.concatenate([node.ravel(), reference[reference != node]]))
+    return csc_array(coo_array((np.ones(places[0].size), places), shape=(node.size, node.size)))
+
+
+def factorise(network: Network, slope: Array, *, by_drops: bool = False) -> Factor | None:
     """Factorise the nodal matrix.
 
     Args:
         network: wires, ends and bridges.
         slope: conductances of the cells [S], shape ``(rows, columns)``.
+        by_drops: whether to solve for drops along the wires in place of node voltages: for floating lines of very low
+            resistance, at the cost of more fill.
 
     Returns:
         a function from currents into the nodes [A] to the voltages they cause [V], both of shape ``(2, rows, columns,
         batch)``; None if the matrix is singular to double precision.
     """
     options = {"SymmetricMode": True}
+    across, conductance = _branches(network, slope)
+    basis = _references(network) if by_drops else None
+    if basis is not None:
+        across = csr_array(across @ basis)
+        across.eliminate_zeros()  # the line's voltage, out of the drops along it
+    matrix = csc_array(across.T @ diags_array(conductance) @ across)
     try:
-        factor = splu(
-            nodal_matrix(network, slope), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options=options
-        )  # fmt: skip
+        factor = splu(matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options=options)
     except RuntimeError:
         return None
 
     def apply(excess: Array) -> Array:
-        solved: Array = factor.solve(excess.reshape(-1, excess.shape[-1]))
+        flat = excess.reshape(-1, excess.shape[-1])
+        solved: Array = factor.solve(flat) if basis is None else basis @ factor.solve(basis.T @ flat)
         return solved.reshape(excess.shape)
 
     return apply
@@ -108,16 +138,12 @@ def solve_direct(
     """Solve a network whose nodes all have a path to a source; see :func:`ferrogen.circuit.solvers.solve.solve`."""
     rows, columns = network.shape
     size = max(1, _LARGEST_BLOCK // (2 * rows * columns)) if network.law.linear else 1
-    factor = factorise(network, network.conductance) if network.law.linear else None
+    factors: dict[bool, Factor | None] = {}
     ends = []
     for start in range(0, drive.batch, size):
         part = slice(start, start + size)
         block = Drive(*(side[:, part] for side in (drive.left, drive.right, drive.top, drive.bottom)))
-        ends.append(
-            _refine(network, block, factor, tolerance, max_iterations)
-            if network.law.linear
-            else _newton(network, block, tolerance, max_iterations)
-        )
+        ends.append(_solve_block(network, block, factors, tolerance, max_iterations))
         if not nodes:
             ends[-1] = ends[-1]._replace(voltages=Voltages.zero((0, 0), 0))
     residual = max((end.residual for end in ends), default=0.0)
@@ -132,6 +158,25 @@ def solve_direct(
         method="direct",
         outcome=_outcome(residual, max((end.iterations for end in ends), default=0), tolerance, max_iterations),
     )
+
+
+def _solve_block(
+    network: Network, drive: Drive, factors: dict[bool, Factor | None], tolerance: float, max_iterations: int
+) -> _End:
+    """Solve some input vectors for node voltages, and if that fails for drops along the wires."""
+
+    def attempt(*, by_drops: bool) -> _End:
+        if not network.law.linear:
+            return _newton(network, drive, tolerance, max_iterations, by_drops=by_drops)
+        if by_drops not in factors:
+            factors[by_drops] = factorise(network, network.conductance, by_drops=by_drops)
+        return _refine(network, drive, factors[by_drops], tolerance, max_iterations)
+
+    plain = attempt(by_drops=False)
+    if plain.residual <= tolerance or plain.iterations >= max_iterations:
+        return plain
+    other = attempt(by_drops=True)
+    return other if other.residual < plain.residual else plain
 
 
 def _outcome(residual: float, iterations: int, tolerance: float, max_iterations: int) -> Outcome:
@@ -155,11 +200,12 @@ def _refine(network: Network, drive: Drive, factor: Factor | None, tolerance: fl
         return best
     stalls = 0
     for iteration in range(1, max_iterations + 1):
-        at = at.plus(factor(now.excess))
+        step = factor(now.excess)
+        if not (np.abs(step).max() <= _LARGEST_STEP):
+            break
+        at = at.plus(step)
         now = currents(network, drive, at)
         residual = now.residual()
-        if not np.isfinite(residual):
-            break
         better = residual <= 0.5 * best.residual or np.abs(now.excess).max() <= 0.5 * np.abs(best.flowing.excess).max()
         stalls = 0 if better else stalls + 1
         if residual < best.residual or iteration == 1:
@@ -169,7 +215,7 @@ def _refine(network: Network, drive: Drive, factor: Factor | None, tolerance: fl
     return best
 
 
-def _newton(network: Network, drive: Drive, tolerance: float, max_iterations: int) -> _End:
+def _newton(network: Network, drive: Drive, tolerance: float, max_iterations: int, *, by_drops: bool) -> _End:
     """Solve a nonlinear network for one input vector by Newton's method with a line search.
 
     The excess currents are the negative gradient of the network's co-content (Millar 1951), which is strictly convex
@@ -182,11 +228,11 @@ def _newton(network: Network, drive: Drive, tolerance: float, max_iterations: in
     for iteration in range(1, max_iterations + 1):
         if best.residual <= _FLOOR:
             break
-        factor = factorise(network, now.slope[:, :, 0])
+        factor = factorise(network, now.slope[:, :, 0], by_drops=by_drops)
         if factor is None:
             break
         step = factor(now.excess)
-        if not np.all(np.isfinite(step)):
+        if not (np.abs(step).max() <= _LARGEST_STEP):
             break
         at, now = _search(network, drive, at, now, step, fine=now.residual() <= tolerance)
         residual = now.residual()

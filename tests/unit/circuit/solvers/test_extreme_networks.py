@@ -8,7 +8,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from ferrogen.circuit.network.cells import Sinh
 from ferrogen.circuit.network.network import Network, drive, uniform_network
+from ferrogen.circuit.solvers.solution import ConvergenceError
 from ferrogen.circuit.solvers.solve import solve
 
 
@@ -101,3 +103,24 @@ def test_uniform_wires_of_any_resistance(wire, cell):
     np.testing.assert_allclose(
         found.bottom_current[:, 0], expected[10:], rtol=1e-9, atol=1e-12 * np.abs(expected).max()
     )
+
+
+@pytest.mark.parametrize("law", [None, Sinh(0.1)])
+@pytest.mark.parametrize("cell", [1e-300, 1e-30, 1e-18, 1e-12])
+def test_networks_singular_but_for_rounding_are_solved_or_reported(cell, law):
+    # Column 1 floats on wires of 1e-6 Ohm: what its cells add to its nodal equations is lost in doubles.
+    conductance = np.array([[1e-6, cell], [2e-6, 3 * cell]])
+    network = uniform_network(conductance, row_segment=1e-6, column_segment=1e-6, law=law)
+    network.column_bottom[1] = np.inf
+    for method in ("direct", "lines"):
+        found = solve(network, drive(network, left=[0.4, 0.8]), method=method)
+        assert method == "lines" or found.outcome.converged
+        everything = (found.left_current, found.bottom_current, found.row_voltage, found.column_voltage)
+        assert all(np.all(np.isfinite(part)) for part in everything)
+        if found.outcome.converged:  # the sensed column does not care; its wires drop 1e-9 V
+            current, _ = network.law.current(conductance[:, :1], np.array([[0.4], [0.8]]))
+            np.testing.assert_allclose(-found.bottom_current[0], current.sum(), rtol=1e-8)
+        else:
+            assert found.outcome.remedy
+            with pytest.raises(ConvergenceError, match="residual"):
+                found.checked()
