@@ -35,11 +35,13 @@ class Ends:
         conductance: of the (left, right, top, bottom) ends [S], 0 for floating ones.
         reference: voltages of the (row, column) lines [V], shape ``(lines, batch)``.
         source: currents [A] that the four sides would drive into lines that lie at their references, same shapes.
+        span: of the voltages of all sources [V], shape ``(batch,)``; no node is further from its reference.
     """
 
     conductance: tuple[Array, Array, Array, Array]
     reference: tuple[Array, Array]
     source: tuple[Array, Array, Array, Array]
+    span: Array
 
     def vector(self, part: slice) -> Ends:
         """Return the ends with some of the input vectors."""
@@ -49,6 +51,7 @@ class Ends:
             self.conductance,
             (row[:, part], column[:, part]),
             (left[:, part], right[:, part], top[:, part], bottom[:, part]),
+            self.span[part],
         )
 
 
@@ -93,7 +96,15 @@ def line_ends(network: Network, drive: Drive) -> Ends:
         top[:, None] * (drive.top - column),
         bottom[:, None] * (drive.bottom - column),
     )
-    return Ends((left, right, top, bottom), (row, column), source)
+    conductance = (left, right, top, bottom)
+    applied = np.concatenate(
+        [
+            voltage[there > 0.0]
+            for there, voltage in zip(conductance, (drive.left, drive.right, drive.top, drive.bottom), strict=True)
+        ]
+    )
+    span = np.ptp(applied, axis=0) if applied.size else np.zeros(drive.batch)
+    return Ends(conductance, (row, column), source, span)
 
 
 def check_lines(network: Network, drive: Drive, tolerance: float, max_iterations: int) -> None:
@@ -220,9 +231,7 @@ def end_currents(ends: Ends, deviations: tuple[Array, ...]) -> tuple[Array, Arra
 
 def _rounding(conductance: Array, ends: Ends, currents: tuple[Array, ...]) -> tuple[Array, Array]:
     """Return the largest current of an end [A], and a bound of what rounding adds over it, by vector."""
-    row, column = ends.reference
-    across = np.maximum(row.max(axis=0) - column.min(axis=0), column.max(axis=0) - row.min(axis=0))
-    summand = np.maximum(float(conductance.max()) * across, _most(ends.source))
+    summand = np.maximum(float(conductance.max()) * ends.span, _most(ends.source))
     scale = _most(currents)
     return scale, np.divide(ROUNDING * summand, scale, out=np.where(summand > 0.0, np.inf, 0.0), where=scale > 0.0)
 

@@ -108,8 +108,8 @@ class _Problem:
     def rounding(self, point: _Point) -> float:
         """Return a bound of what rounding adds to the residual [1]."""
         _, scale = self.residual(point)
-        largest = max(float(np.abs(a).max()) for a in (self.at_references, point.row, point.column))
-        summand = max(float(point.slope.max()) * largest, *(float(np.abs(side).max()) for side in self.ends.source))
+        span = float(self.ends.span[0])
+        summand = max(float(point.slope.max()) * span, *(float(np.abs(side).max()) for side in self.ends.source))
         return ROUNDING * summand / scale if scale > 0.0 else (np.inf if summand > 0.0 else 0.0)
 
     def step(self, point: _Point, tangent: Array, slope: Array, enough: float) -> tuple[Array, Array, Array]:
