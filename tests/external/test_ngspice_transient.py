@@ -16,7 +16,7 @@ from ferrogen.chip.schedule import chip_schedule
 from ferrogen.chip.spec import ChipSpec
 from ferrogen.circuit.converters import ADC
 from ferrogen.circuit.sampling_chain.column import ColumnRecord, record_column
-from ferrogen.circuit.sampling_chain.simulate import digitise, run_chain
+from ferrogen.circuit.sampling_chain.simulate import chain_waveform, digitise, run_chain
 from ferrogen.circuit.sampling_chain.spec import ChargeIntegrator, SampleAndHold, SamplingChain
 from ferrogen.circuit.spice.run import SimulatorMissingError
 from ferrogen.circuit.spice.transient_compare import (
@@ -24,6 +24,7 @@ from ferrogen.circuit.spice.transient_compare import (
     compare_codes,
     compare_with_spice,
     simulate_in_spice,
+    spice_waveform,
 )
 from ferrogen.core.errors import ArgumentError
 from ferrogen.core.streams import Purpose
@@ -173,6 +174,20 @@ def test_bad_circuits_and_rails(column: ColumnRecord) -> None:
     assert compared.readings.saturated.any()
     # switches are uncertain by a nanosecond: 3e-5 of the hold's droop over 30 us
     np.testing.assert_allclose(compared.spice.held, compared.readings.held, rtol=0.0, atol=2e-5)
+
+
+@needs_ngspice
+def test_the_integrator_takes_the_same_way(column: ColumnRecord) -> None:
+    """Not only where it ends: its output at every switching of a cycle, between those near a switch of the circuit."""
+    part = column.excerpt(1, 1)
+    ours = chain_waveform(_chain(), part)
+    theirs = spice_waveform(_chain(), part, full_scale=1e-8)
+    within = ours.times % WINDOW
+    calm = (within > 2e-6) & (within < WINDOW - 2e-7) & (ours.times < 2.0 * WINDOW)
+    assert calm.sum() > 50
+    # at a switching the current is still on its ramp, and the amplifier settles within nanoseconds
+    there = np.interp(ours.times[calm], theirs.times, theirs.output)
+    np.testing.assert_allclose(there, ours.output[calm], rtol=0.0, atol=2e-5)
 
 
 def test_without_ngspice_the_message_says_how_to_get_it(column: ColumnRecord) -> None:

@@ -379,6 +379,7 @@ def test_charge_of_ramps_is_counted_where_a_switch_cuts_them() -> None:
         (lambda: IdealChargeIntegrator(-1e-12), "capacitance"),
         (lambda: SampleAndHold(leakage=-1.0), "leakage"),
         (lambda: SamplingChain(reset_time=-1e-9), "reset_time"),
+        (lambda: SamplingChain(reset_time=0.0), "reset_time"),
         (lambda: run_chain(SamplingChain(reset_time=WINDOW), _column(), full_scale=1e-9), "window"),
         (lambda: run_chain(SamplingChain(conversion_delay=WINDOW), _column(), full_scale=1e-9), "conversion_delay"),
         (lambda: run_chain(SamplingChain(), _column(), full_scale=0.0), "full_scale"),
@@ -393,6 +394,7 @@ def test_charge_of_ramps_is_counted_where_a_switch_cuts_them() -> None:
         (lambda: sampling_chain_deck(SamplingChain(adc=IdealADC()), _column(), full_scale=1e-9), "chain"),
         (lambda: sampling_chain_deck(SamplingChain(hold=IdealSampleAndHold()), _column(), full_scale=1e-9), "chain"),
         (lambda: sampling_chain_deck(SamplingChain(), _column(), full_scale=1e-9, ramp=0.0), "ramp"),
+        (lambda: sampling_chain_deck(SamplingChain(), _column(), full_scale=1e-9, ramp=1e-7), "ramp"),
         (lambda: sampling_chain_deck(SamplingChain(), _column(), full_scale=1e-9, cells="diodes"), "cells"),  # type: ignore[arg-type]
         (lambda: chain_noise(SamplingChain(), _column(), 0.0), "temperature"),
     ],

@@ -25,6 +25,7 @@ from ferrogen.circuit.sampling_chain.spec import (
     ChargeIntegrator,
     IdealChargeIntegrator,
     IdealSampleAndHold,
+    Interval,
     SamplingChain,
     conversion_moment,
     intervals,
@@ -106,57 +107,12 @@ def run_chain(chain: SamplingChain, column: ColumnRecord, *, full_scale: float) 
     Raises:
         ArgumentError: a schedule, window or full scale that the chain cannot serve.
     """
-    schedule = column.schedule
-    window = window_of(schedule)
+    window = window_of(column.schedule)
     step = volts_per_step(chain, window, full_scale)
-    parts = intervals(chain, schedule)
-    conversion = conversion_moment(chain, schedule)
-    ground = virtual_ground(chain)
-    staircase = column.current(ground=ground)
-    begins = np.array([part.begin for part in parts])
-    turns = np.arange(column.cycles)[:, None] * schedule.period
-    times = np.unique(np.concatenate([(turns + begins).ravel(), (turns[:, 0] + conversion), staircase.times]))
-    times = times[times < column.duration]
-    durations = np.diff(np.append(times, column.duration))
-    currents = staircase.at(times) / CURRENT_UNIT
-    starts = (turns + begins).ravel()
-    position = (np.searchsorted(starts, times, side="right") - 1) % len(parts)
-    conversions = np.searchsorted(times, turns[:, 0] + conversion)
-    load = column.load(ground)
-    carry = np.empty((times.shape[0], 6, 6))
-    for number, part in enumerate(parts):
-        which = np.flatnonzero(position == number)
-        carry[which] = propagators(rate_matrix(chain, part, load), durations[which])
-    state = np.zeros(6)
-    state[ONE] = 1.0
-    held = np.empty((column.cycles, 2))
-    saturated = np.zeros(column.cycles, dtype=np.bool_)
-    tracked: int | None = None
-    cycle = -1
-    before = -1
-    ideal_hold = isinstance(chain.hold, IdealSampleAndHold)
-    ideal_integrator = isinstance(chain.integrator, IdealChargeIntegrator)
-    for k in range(times.shape[0]):
-        at = int(position[k])
-        part = parts[at]
-        if at != before:
-            if ideal_hold and tracked is not None and part.tracks != tracked:
-                state[FIRST + tracked] = state[OUTPUT]
-            # an ideal integrator is reset in no time, also where the reset is as short as that
-            if ideal_integrator and (part.reset or (part.tracks is not None and part.tracks != tracked)):
-                state[OUTPUT] = 0.0
-            tracked = part.tracks
-            if at == 0:
-                cycle += 1
-            before = at
-        if cycle < column.cycles and k == conversions[cycle]:
-            held[cycle] = state[FIRST : SECOND + 1]
-        state[CURRENT] = currents[k]
-        after = carry[k] @ state
-        if beyond_rail(chain, state) or beyond_rail(chain, after):
-            saturated[cycle] |= part.tracks is not None
-            after = advance(chain, part, load, state, float(durations[k]))
-        state = after
+    path = _follow(chain, column)
+    turns = np.arange(column.cycles) * column.schedule.period
+    converted = np.searchsorted(path.times, turns + conversion_moment(chain, column.schedule))
+    held = path.states[converted, FIRST : SECOND + 1]
     difference = held[:, 0] - held[:, 1]
     codes, edges = digitise(chain, difference, step)
     return ChainReadings(
@@ -166,5 +122,84 @@ def run_chain(chain: SamplingChain, column: ColumnRecord, *, full_scale: float) 
         codes=codes,
         edge_distance=edges,
         volts_per_step=step,
-        saturated=saturated,
+        saturated=path.saturated,
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ChainWaveform:
+    """Voltages of a chain at every jump of the current and every move of a switch, just after it.
+
+    Attributes:
+        times: [s], rising.
+        output: of the integrator [V], shape of ``times``.
+        held: of the two holds [V], shape ``(times, 2)``.
+    """
+
+    times: Array
+    output: Array
+    held: Array
+
+
+def chain_waveform(chain: SamplingChain, column: ColumnRecord) -> ChainWaveform:
+    """Return the voltages over time, as :func:`run_chain` goes through them.
+
+    Raises:
+        ArgumentError: a schedule or window that the chain cannot serve.
+    """
+    path = _follow(chain, column)
+    return ChainWaveform(path.times, path.states[:, OUTPUT].copy(), path.states[:, FIRST : SECOND + 1].copy())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Path:
+    """States at all times at which something happens, shape ``(times, 6)``, and which cycles met a rail."""
+
+    times: Array
+    states: Array
+    saturated: NDArray[np.bool_]
+
+
+def _follow(chain: SamplingChain, column: ColumnRecord) -> _Path:
+    schedule = column.schedule
+    parts = intervals(chain, schedule)
+    ground = virtual_ground(chain)
+    staircase, load = column.current(ground=ground), column.load(ground)
+    turns = np.arange(column.cycles)[:, None] * schedule.period
+    starts = (turns + np.array([part.begin for part in parts])).ravel()
+    times = np.unique(np.concatenate([starts, turns[:, 0] + conversion_moment(chain, schedule), staircase.times]))
+    times = times[times < column.duration]
+    durations = np.diff(np.append(times, column.duration))
+    interval = np.searchsorted(starts, times, side="right") - 1
+    carry = np.empty((times.shape[0], 6, 6))
+    for number, part in enumerate(parts):
+        which = np.flatnonzero(interval % len(parts) == number)
+        carry[which] = propagators(rate_matrix(chain, part, load), durations[which])
+    states = np.zeros((times.shape[0], 6))
+    states[:, ONE] = 1.0
+    saturated = np.zeros(column.cycles, dtype=np.bool_)
+    state = states[0].copy()
+    entered, tracked = -1, None
+    for k, current in enumerate(staircase.at(times) / CURRENT_UNIT):
+        part = parts[interval[k] % len(parts)]
+        if interval[k] != entered:
+            _enter(chain, part, tracked, state)
+            entered, tracked = interval[k], part.tracks
+        state[CURRENT] = current
+        states[k] = state
+        after = carry[k] @ state
+        if beyond_rail(chain, state) or beyond_rail(chain, after):
+            saturated[interval[k] // len(parts)] |= part.tracks is not None
+            after = advance(chain, part, load, state, float(durations[k]))
+        state = after
+    return _Path(times, states, saturated)
+
+
+def _enter(chain: SamplingChain, part: Interval, tracked: int | None, state: Array) -> None:
+    """Let ideal stages do what they do in no time when an interval begins; ``tracked`` until then was that hold."""
+    if isinstance(chain.hold, IdealSampleAndHold) and tracked is not None and part.tracks != tracked:
+        state[FIRST + tracked] = state[OUTPUT]
+    # an ideal integrator is reset also where the chain leaves no time for it
+    begins = part.tracks is not None and part.tracks != tracked
+    if isinstance(chain.integrator, IdealChargeIntegrator) and (part.reset or begins):
+        state[OUTPUT] = 0.0

@@ -127,6 +127,8 @@ class SamplingChain:
     def __post_init__(self) -> None:
         for name in ("reset_time", "guard_time", "conversion_delay"):
             check_number(name, getattr(self, name), "s", may_vanish=True)
+        if isinstance(self.integrator, ChargeIntegrator) and self.reset_time == 0.0:
+            raise argument_error("reset_time", "be positive, unless the integrator is ideal", "0 s")
 
     @classmethod
     def ideal(cls, capacitance: float = 10e-12) -> Self:

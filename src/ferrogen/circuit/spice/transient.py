@@ -157,13 +157,15 @@ def sampling_chain_deck(
     full_scale: float,
     ramp: float = DEFAULT_RAMP,
     cells: CellSources = "currents",
+    waveform: bool = False,
     largest_step: float | None = None,
     options: Mapping[str, float] = TRANSIENT,
     header: str = "",
 ) -> str:
     """Return the netlist of a sampling chain with one column's trap history, from integrator to codes.
 
-    Its results are the held voltages ``h0`` and ``h1`` and the converter's ``code`` at the moment of every conversion.
+    Its results are the held voltages ``h0`` and ``h1`` and the converter's ``code`` at the moment of every conversion,
+    or these and the integrator's output ``u`` at all times.
 
     Args:
         chain: integrator, hold and converter with the properties of circuits; ideal ones have no netlist.
@@ -171,6 +173,7 @@ def sampling_chain_deck(
         full_scale: the difference of the windows' mean currents that makes the highest code [A].
         ramp: how long a jump of a current, or a switch, takes [s].
         cells: as ``currents``, or as ``conductances`` that see the voltage of the summing node.
+        waveform: whether to return all times instead of the conversions.
         largest_step: of time [s]; a fiftieth of the window, if not given.
         options: of the simulator.
         header: comment at the beginning: where the column comes from.
@@ -197,6 +200,11 @@ def sampling_chain_deck(
         )  # fmt: skip
     if cells not in get_args(CellSources):
         raise argument_error("cells", f"be one of {', '.join(get_args(CellSources))}", repr(cells))
+    if min(chain.guard_time, chain.reset_time) < 2.0 * ramp:
+        raise argument_error(
+            "ramp", f"be at most half of guard and reset, {min(chain.guard_time, chain.reset_time) / 2.0:g} s",
+            f"{ramp:g} s", "In a netlist no switch may open while the next one closes.",
+        )  # fmt: skip
     speed = 2.0 * math.pi * integrator.gain_bandwidth
     transconductance = speed * _POLE_CAPACITANCE
     parameters = {
@@ -243,8 +251,19 @@ def sampling_chain_deck(
         "B_code code 0 V=min(max(floor((V(h0)-V(h1))*{codes_per_volt}+0.5),-{last_code}),{last_code})",
         *_source("V_strobe", "strobe 0", strobe, np.tile([0.0, 1.0, 1.0, 0.0], column.cycles)),
     ]
-    grid, stop = (period if column.cycles > 1 else ramp), float(strobe[-1])
-    tran = f"tran {number(grid)} {number(stop)} {number(first)} {number(tallest)} uic"
+    grid = period if column.cycles > 1 else ramp
+    control: tuple[str, ...] = (
+        "save h0 h1 code",
+        f"tran {number(grid)} {number(float(strobe[-1]))} {number(first)} {number(tallest)} uic",
+        "linearize h0 h1 code",
+        write_results(("h0", "h1", "code")),
+    )
+    if waveform:
+        control = (
+            "save u h0 h1 code",
+            f"tran {number(tallest)} {number(column.duration)} 0 {number(tallest)} uic",
+            write_results(("u", "h0", "h1", "code")),
+        )
     return Deck(
         title="ferrogen: sampling chain of one column",
         header=header,
@@ -256,5 +275,5 @@ def sampling_chain_deck(
             "subtraction and converter": converter,
         },
         options=options,
-        control=("save h0 h1 code", tran, "linearize h0 h1 code", write_results(("h0", "h1", "code"))),
+        control=control,
     ).text()  # fmt: skip

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferrogen.circuit.sampling_chain.column import ColumnRecord, Staircase
-from ferrogen.circuit.sampling_chain.simulate import ChainReadings, run_chain, virtual_ground
+from ferrogen.circuit.sampling_chain.simulate import ChainReadings, ChainWaveform, run_chain, virtual_ground
 from ferrogen.circuit.sampling_chain.spec import (
     ChargeIntegrator,
     SamplingChain,
@@ -152,6 +152,25 @@ def simulate_in_spice(
             raise SimulatorOutputError("The converter in ngspice returned a value that is no code.")
         seconds, version = seconds + run.seconds, run.version
     return SpiceReadings(held=held, codes=codes, seconds=seconds, runs=runs, version=version)
+
+
+def spice_waveform(
+    chain: SamplingChain,
+    column: ColumnRecord,
+    *,
+    full_scale: float,
+    ramp: float = DEFAULT_RAMP,
+    time_limit: float = DEFAULT_TIME_LIMIT,
+    ngspice: str | Path | None = None,
+) -> ChainWaveform:
+    """Return the chain's voltages over time as ngspice finds them, in one run; for a few cycles, to look at.
+
+    Args and Raises: see :func:`simulate_in_spice`.
+    """
+    deck = sampling_chain_deck(chain, column, full_scale=full_scale, ramp=ramp, waveform=True)
+    plot = run_ngspice(deck, time_limit=time_limit, ngspice=ngspice, plots=1).plots[0]
+    held = np.stack([plot.vector("v(h0)"), plot.vector("v(h1)")], axis=1)
+    return ChainWaveform(times=plot.vector("time"), output=plot.vector("v(u)"), held=held)
 
 
 def deviation_limit(
