@@ -54,7 +54,11 @@ class ProductMatrices:
         """
         standing = torch.bmm(mean_input, self.total) * self.drive
         window = point.multiply_time / periphery.dac.cycles
-        noise = periphery.multiply_amplifier.noise_current(window, point.temperature, standing.numpy())
+        amplifier = periphery.multiply_amplifier
+        noise = amplifier.noise_current(window, point.temperature, standing.numpy())
+        if amplifier.noise_gain:
+            lines = self.total.sum(dim=1, keepdim=True)
+            noise = np.hypot(noise, amplifier.line_noise_current(window, lines.numpy()))
         return torch.from_numpy(noise.astype(np.float32))
 
 

@@ -40,6 +40,8 @@ class Amplifier:
             cells backwards, too: the error is V (1 / R + sum of the lines' G). Double sampling removes it (Enz and
             Temes 1996, doi:10.1109/5.542410), so the sample mode does not see it.
         swing: largest output [V]; infinite: it never saturates.
+        noise_gain: whether the voltage noise also drives the line's cells, e_n (1 / R + sum of G) sqrt(B) in the
+            multiply mode. Off by default, where it would add 0.2 % to the noise of a full 128-row tile.
         supply: [V]; assumed (source: none).
         transconductance_efficiency: g_m / I_D [1/V]; assumed, moderate inversion (Silveira 1996, doi:10.1109/4.535416).
         excess_noise: gamma of the pair's transistors [1]; assumed, 2/3 of long channels.
@@ -51,6 +53,7 @@ class Amplifier:
     bandwidth: float = math.inf
     offset_voltage: float = 0.0
     swing: float = math.inf
+    noise_gain: bool = False
     supply: float = 1.2
     transconductance_efficiency: float = 15.0
     excess_noise: float = 2.0 / 3.0
@@ -78,6 +81,17 @@ class Amplifier:
         shot = shot_density(current) * bandwidth
         line = (2.0 * math.pi * self.voltage_noise * self.input_capacitance) ** 2 * bandwidth**3 / 3.0
         return np.asarray(np.sqrt(thermal + shot + line))
+
+    def line_noise_current(self, duration: float, line_conductance: ArrayLike) -> NDArray[np.float64]:
+        """Return the rms [A] that the voltage noise drives through cells of ``line_conductance`` [S] on the line.
+
+        Zero unless ``noise_gain`` is set. For a window of ``duration`` [s]: e_n (1 / R + G) sqrt(B).
+        """
+        lines = np.asarray(line_conductance, dtype=np.float64)
+        if not self.noise_gain:
+            return np.zeros(lines.shape)
+        density = self.voltage_noise * (1.0 / self.feedback_resistance + lines)
+        return np.asarray(density * math.sqrt(window_bandwidth(duration)))
 
     @property
     def time_constant(self) -> float:
@@ -149,6 +163,15 @@ class IdealAmplifier:
     def offset_voltage(self) -> float:
         """It has none."""
         return 0.0
+
+    @property
+    def noise_gain(self) -> bool:
+        """It has no noise to gain."""
+        return False
+
+    def line_noise_current(self, duration: float, line_conductance: ArrayLike) -> NDArray[np.float64]:  # noqa: ARG002
+        """Return zeros shaped like ``line_conductance``."""
+        return np.zeros(np.shape(line_conductance))
 
     @property
     def largest_current(self) -> float:

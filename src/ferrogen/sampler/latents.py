@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from ferrogen.chip.chip import Chip
 from ferrogen.chip.point import OperatingPoint
 from ferrogen.chip.reader import WindowReader
-from ferrogen.circuit.converters import ADC
+from ferrogen.circuit.converters import IdealADC
 from ferrogen.core.errors import CapacityError, SilentCellsError, argument_error
 
 # Full scale over the standard deviation of the first calibration reads: one reading in a million clips.
@@ -239,6 +239,6 @@ class LatentSampler:
         """Return the share of the readings' variance that is telegraph noise; the rest is amplifier and converter."""
         electronic = np.concatenate([reader.electronic_noise for reader in self._readers])
         adc = self.chip.spec.periphery.sample_adc
-        step = 2.0 * self.in_use.full_scale / (2**adc.bits - 2) if isinstance(adc, ADC) else 0.0
+        step = 0.0 if isinstance(adc, IdealADC) else 2.0 * self.in_use.full_scale / (2**adc.bits - 2)
         other = float(np.mean(electronic**2)) + step**2 / 12.0
         return max(0.0, 1.0 - other / float(np.mean(self.in_use.deviation**2)))

@@ -156,6 +156,16 @@ def test_an_amplifiers_offset_shows_without_inputs() -> None:
     assert np.abs(out).max() > 1e-10
 
 
+def test_voltage_noise_that_drives_the_cells_is_in_the_products() -> None:
+    amplifier = Amplifier(feedback_resistance=1e9, voltage_noise=1e-6, input_capacitance=0.0, noise_gain=True)
+    chip, batch = _chip(multiply_amplifier=amplifier), 6000
+    out = chip.multiply(torch.zeros((batch, ROWS)), POINT).double().numpy()
+    lines = chip.product_matrices([[0]], POINT, PAIRS).total[0].sum(dim=0).double().numpy()
+    expected = np.hypot(1e-6 * (1e-9 + lines) * math.sqrt(5e3), amplifier.noise_current(1e-4, 300.0, 0.0))
+    # eight deviations, each from `batch` normals; Bonferroni at 1e-3 is 3.9 standard errors
+    np.testing.assert_allclose(out.std(axis=0), expected, rtol=3.9 / math.sqrt(2 * batch))
+
+
 def test_noise_of_a_bit_serial_product_adds_with_squared_weights() -> None:
     """Only amplifier noise: each plane has its share of the time, and their errors are independent."""
     amplifier = Amplifier(feedback_resistance=1e6, voltage_noise=0.0)

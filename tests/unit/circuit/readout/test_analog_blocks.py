@@ -41,6 +41,14 @@ def test_an_offset_drives_the_lines_cells_too() -> None:
     assert not IdealAmplifier().draw((3,), np.random.default_rng(0)).any()
 
 
+def test_voltage_noise_drives_the_lines_cells_if_asked() -> None:
+    amplifier = Amplifier(feedback_resistance=1e7, voltage_noise=4e-8, noise_gain=True)
+    rms = amplifier.line_noise_current(1e-4, np.array([0.0, 2.4e-6]))
+    np.testing.assert_allclose(rms, 4e-8 * np.array([1e-7, 2.5e-6]) * math.sqrt(5e3))
+    assert not Amplifier().line_noise_current(1e-4, np.ones(3)).any()
+    assert not IdealAmplifier().line_noise_current(1e-4, np.ones(3)).any()
+
+
 def test_an_amplifier_saturates_at_its_swing() -> None:
     amplifier = Amplifier(feedback_resistance=1e6, swing=0.5)
     x = np.array([-2e-6, -1e-7, 4.9e-7, 5.1e-7])
