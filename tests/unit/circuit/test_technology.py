@@ -95,7 +95,7 @@ def test_a_table_of_ones_own(tmp_path: Path):
         ('unit = "F/m"', 'unit = "F"', "must be in F/m"),
         ('source = "sun-2010"', 'source = "hearsay"', "references.toml"),
         ("[capacitance]", "[capacity]", "capacitance` is missing"),
-        ("nodes.65nm.pitch", "nodes.65nm.pich", "check its spelling"),
+        ("nodes.65nm.pitch", "nodes.65nm.spacing", "check its spelling"),
         ("value = 0.43", "value = 1.0", "0.99"),
     ],
 )

@@ -7,7 +7,7 @@ symmetric and positive definite. The solution is refined until rounding is all t
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,8 @@ from ferrogen.circuit.solvers.solution import Outcome, Solution
 
 Array = NDArray[np.float64]
 Factor = Callable[[Array], Array]
+Unknowns = Literal["nodes", "lines", "cells"]
+"""Voltages of all nodes; one a line and the drops along it; or those of the row nodes and the drops across the cells."""
 
 _FLOOR = 1e-15  # relative residual below which refining is of no use
 _LARGEST_BLOCK = 4_000_000  # nodes times input vectors that are worked on at once: 32 MB an array
@@ -80,33 +82,36 @@ def _branches(network: Network, slope: Array) -> tuple[csr_array, Array]:
     return incidence[there], conductance[there]
 
 
-def _references(network: Network) -> csc_array:
-    """Return node voltages from drops along the wires and one voltage a line: a square matrix of zeros and ones.
+def _basis(network: Network, unknowns: Unknowns) -> csc_array:
+    """Return node voltages from other unknowns: a square matrix of zeros and ones.
 
-    A stretch of line without open segments is given by the voltage of its first node and the differences of the others
-    from it. In these terms what its cells add is not lost beside what its wires do, however little that is.
+    Where wires conduct far better than cells, what a floating line's cells add to its nodal equations is lost beside
+    what its wires do. It is not if a stretch of line without open segments is given by the voltage of its first node
+    and the differences of the others from it. Likewise for the two nodes of a cell that conducts far better than wires.
     """
     node = np.arange(2 * network.conductance.size).reshape(2, *network.shape)
     reference = node.copy()
-    for j in range(1, network.shape[1]):
-        whole = np.isfinite(network.row_segments[:, j - 1])
-        reference[0, :, j] = np.where(whole, reference[0, :, j - 1], node[0, :, j])
-    for i in range(1, network.shape[0]):
-        whole = np.isfinite(network.column_segments[i - 1])
-        reference[1, i] = np.where(whole, reference[1, i - 1], node[1, i])
+    if unknowns == "cells":
+        reference[1] = np.where(network.conductance > 0.0, node[0], node[1])
+    if unknowns == "lines":
+        for j in range(1, network.shape[1]):
+            whole = np.isfinite(network.row_segments[:, j - 1])
+            reference[0, :, j] = np.where(whole, reference[0, :, j - 1], node[0, :, j])
+        for i in range(1, network.shape[0]):
+            whole = np.isfinite(network.column_segments[i - 1])
+            reference[1, i] = np.where(whole, reference[1, i - 1], node[1, i])
     others = node[reference != node]
     places = (np.concatenate([node.ravel(), others]), np.concatenate([node.ravel(), reference[reference != node]]))
     return csc_array(coo_array((np.ones(places[0].size), places), shape=(node.size, node.size)))
 
 
-def factorise(network: Network, slope: Array, *, by_drops: bool = False) -> Factor | None:
+def factorise(network: Network, slope: Array, unknowns: Unknowns = "nodes") -> Factor | None:
     """Factorise the nodal matrix.
 
     Args:
         network: wires, ends and bridges.
         slope: conductances of the cells [S], shape ``(rows, columns)``.
-        by_drops: whether to solve for drops along the wires in place of node voltages: for floating lines of very low
-            resistance, at the cost of more fill.
+        unknowns: what is solved for. Drops cost more fill, and are for conductances that are very far apart.
 
     Returns:
         a function from currents into the nodes [A] to the voltages they cause [V], both of shape ``(2, rows, columns,
@@ -114,10 +119,10 @@ def factorise(network: Network, slope: Array, *, by_drops: bool = False) -> Fact
     """
     options = {"SymmetricMode": True}
     across, conductance = _branches(network, slope)
-    basis = _references(network) if by_drops else None
+    basis = None if unknowns == "nodes" else _basis(network, unknowns)
     if basis is not None:
         across = csr_array(across @ basis)
-        across.eliminate_zeros()  # the line's voltage, out of the drops along it
+        across.eliminate_zeros()  # the common voltage, out of the drops
     matrix = csc_array(across.T @ diags_array(conductance) @ across)
     try:
         factor = splu(matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options=options)
@@ -138,7 +143,7 @@ def solve_direct(
     """Solve a network whose nodes all have a path to a source; see :func:`ferrogen.circuit.solvers.solve.solve`."""
     rows, columns = network.shape
     size = max(1, _LARGEST_BLOCK // (2 * rows * columns)) if network.law.linear else 1
-    factors: dict[bool, Factor | None] = {}
+    factors: dict[Unknowns, Factor | None] = {}
     ends = []
     for start in range(0, drive.batch, size):
         part = slice(start, start + size)
@@ -161,22 +166,21 @@ def solve_direct(
 
 
 def _solve_block(
-    network: Network, drive: Drive, factors: dict[bool, Factor | None], tolerance: float, max_iterations: int
+    network: Network, drive: Drive, factors: dict[Unknowns, Factor | None], tolerance: float, max_iterations: int
 ) -> _End:
-    """Solve some input vectors for node voltages, and if that fails for drops along the wires."""
-
-    def attempt(*, by_drops: bool) -> _End:
+    """Solve some input vectors for node voltages, and if that fails for drops."""
+    ends: list[_End] = []
+    attempts: tuple[Unknowns, ...] = ("nodes", "lines", "cells")
+    for unknowns in attempts:
         if not network.law.linear:
-            return _newton(network, drive, tolerance, max_iterations, by_drops=by_drops)
-        if by_drops not in factors:
-            factors[by_drops] = factorise(network, network.conductance, by_drops=by_drops)
-        return _refine(network, drive, factors[by_drops], tolerance, max_iterations)
-
-    plain = attempt(by_drops=False)
-    if plain.residual <= tolerance or plain.iterations >= max_iterations:
-        return plain
-    other = attempt(by_drops=True)
-    return other if other.residual < plain.residual else plain
+            ends.append(_newton(network, drive, unknowns, tolerance, max_iterations))
+        else:
+            if unknowns not in factors:
+                factors[unknowns] = factorise(network, network.conductance, unknowns)
+            ends.append(_refine(network, drive, factors[unknowns], tolerance, max_iterations))
+        if ends[-1].residual <= tolerance or ends[-1].iterations >= max_iterations:
+            break
+    return min(ends, key=lambda end: end.residual)
 
 
 def _outcome(residual: float, iterations: int, tolerance: float, max_iterations: int) -> Outcome:
@@ -215,7 +219,7 @@ def _refine(network: Network, drive: Drive, factor: Factor | None, tolerance: fl
     return best
 
 
-def _newton(network: Network, drive: Drive, tolerance: float, max_iterations: int, *, by_drops: bool) -> _End:
+def _newton(network: Network, drive: Drive, unknowns: Unknowns, tolerance: float, max_iterations: int) -> _End:
     """Solve a nonlinear network for one input vector by Newton's method with a line search.
 
     The excess currents are the negative gradient of the network's co-content (Millar 1951), which is strictly convex
@@ -228,7 +232,7 @@ def _newton(network: Network, drive: Drive, tolerance: float, max_iterations: in
     for iteration in range(1, max_iterations + 1):
         if best.residual <= _FLOOR:
             break
-        factor = factorise(network, now.slope[:, :, 0], by_drops=by_drops)
+        factor = factorise(network, now.slope[:, :, 0], unknowns)
         if factor is None:
             break
         step = factor(now.excess)
