@@ -21,10 +21,10 @@ from ferrogen.circuit.solvers.solution import Outcome, Solution
 Array = NDArray[np.float64]
 Factor = Callable[[Array], Array]
 Unknowns = Literal["nodes", "lines", "cells"]
-"""Voltages of all nodes; one a line and the drops along it; or those of the row nodes and the drops across the cells."""
+"""Voltages of all nodes; one a line and the drops along it; those of the row nodes and the drops across the cells."""
 
 _FLOOR = 1e-15  # relative residual below which refining is of no use
-_LARGEST_BLOCK = 4_000_000  # nodes times input vectors that are worked on at once: 32 MB an array
+_LARGEST_BLOCK = 2_000_000  # nodes times input vectors that are worked on at once: 16 MB an array
 _STALLS = 3  # steps without progress after which a solve has ended
 _HALVINGS = 60
 _LARGEST_STEP = 1e30  # V; a longer step of a solve comes from a matrix that is singular but for rounding

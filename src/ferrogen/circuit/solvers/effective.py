@@ -33,6 +33,7 @@ def effective_conductance(
     method: Literal["auto", "lines", "direct"] = "auto",
     tolerance: float = 1e-10,
     max_iterations: int = 200,
+    isolated: Literal["refuse", "ground"] = "refuse",
 ) -> Array:
     """Return the output current of every column per voltage on every row [S], shape ``(rows, columns)``.
 
@@ -44,6 +45,7 @@ def effective_conductance(
         tolerance: relative residual of the solves. An entry is good to it relative to the currents of its column, if
             columns are excited, otherwise of its row.
         max_iterations: of a solve.
+        isolated: nodes without a path to a source, as in :func:`.solve.solve`; cells there conduct nothing.
 
     Raises:
         ArgumentError: cells that are not linear, sides that are not known, isolated nodes.
@@ -71,6 +73,7 @@ def effective_conductance(
         tolerance=tolerance,
         max_iterations=max_iterations,
         nodes=False,
+        isolated=isolated,
     ).checked()
     current = -sum(getattr(solution, f"{side}_current") for side in read)
     return np.ascontiguousarray(current if by_column else current.T)

@@ -57,6 +57,20 @@ def test_tiles_keep_their_shape_and_cells_behind_transistors_are_linear_too():
     np.testing.assert_allclose(effective_conductance(behind), effective_conductance(by_hand), rtol=1e-12)
 
 
+def test_a_broken_line_beyond_which_nothing_conducts():
+    network = array(np.random.default_rng(3), 3, 4)
+    network.row_right[:] = network.column_top[:] = np.inf
+    network.column_segments[1, 2] = np.inf
+    network.conductance[:2, 2] = 0.0
+    with pytest.raises(ArgumentError, match="2 nodes without"):
+        effective_conductance(network)
+    found = effective_conductance(network, isolated="ground")
+    assert np.all(found >= -1e-12 * found.max())
+    assert found[2, 2] > 0.1 * network.conductance[2, 2]
+    network.row_left[0] = network.row_segments[0, 0] = np.inf  # row 0 floats, its first cell behind a column of its own
+    assert np.all(np.abs(effective_conductance(network, isolated="ground")[0]) < 1e-12 * found.max())
+
+
 def test_what_it_cannot_do_is_refused():
     cells = np.full((2, 2), 1e-6)
     with pytest.raises(ArgumentError, match=r"Sinh cells.*Solve it"):
