@@ -17,6 +17,7 @@ from ferrogen.chip.point import OperatingPoint
 from ferrogen.chip.spec import ChipSpec
 from ferrogen.chip.usage import Usage
 from ferrogen.circuit.readout.input_encoding import BitSerial
+from ferrogen.circuit.wires import IdealWires
 from ferrogen.core.constants import VACUUM_PERMITTIVITY
 from ferrogen.core.errors import argument_error
 from ferrogen.device.card import DeviceCard
@@ -73,6 +74,14 @@ def cell_capacitance(card: DeviceCard) -> float:
     return VACUUM_PERMITTIVITY * area / per_area
 
 
+def line_capacitances(spec: ChipSpec, card: DeviceCard) -> tuple[float, float]:
+    """Return the capacitance [F] of a cell with its segment of word line, and with that of its bit line."""
+    wires, cell = spec.periphery.wires, cell_capacitance(card)
+    if isinstance(wires, IdealWires):
+        return cell, cell
+    return cell + wires.row_capacitance, cell + wires.column_capacitance
+
+
 def pulse_energy(spec: ChipSpec, card: DeviceCard) -> float:
     """Return the most that one programming pulse costs [J].
 
@@ -82,8 +91,8 @@ def pulse_energy(spec: ChipSpec, card: DeviceCard) -> float:
     programming = card.programming
     voltage = _PROGRAM_VOLTAGE if programming is None else abs(programming.set_voltage.value)
     polarization = _POLARIZATION if card.switching is None else card.switching.remanent_polarization.value
-    driver, cell = spec.periphery.line_driver, cell_capacitance(card)
-    lines = driver.energy(voltage, spec.columns, cell) + driver.energy(voltage, spec.rows, cell)
+    driver, (row, column) = spec.periphery.line_driver, line_capacitances(spec, card)
+    lines = driver.energy(voltage, spec.columns, row) + driver.energy(voltage, spec.rows, column)
     return lines + 2.0 * polarization * card.cell_area.value * voltage
 
 
@@ -96,7 +105,7 @@ def energy_of(usage: Usage, spec: ChipSpec, card: DeviceCard, point: OperatingPo
         card: its device.
         point: voltages and times of the use.
     """
-    periphery, cell = spec.periphery, cell_capacitance(card)
+    periphery, (row, _) = spec.periphery, line_capacitances(spec, card)
     driver, multiplexer = periphery.line_driver, periphery.multiplexer
     planes = periphery.dac.cycles
     window = point.multiply_time / planes
@@ -112,8 +121,8 @@ def energy_of(usage: Usage, spec: ChipSpec, card: DeviceCard, point: OperatingPo
         "cells, sampling": usage.standing_current * point.sample_voltage * point.sampling_time,
         "cells, resting": doubled * ratio * point.multiply_voltage * point.reset,
         "cells, multiplying": usage.cell_power * point.multiply_time,
-        "drivers, sampling": usage.sample_drives * driver.energy(point.sample_voltage, spec.columns, cell),
-        "drivers, multiplying": usage.line_drives * driver.energy(point.multiply_voltage, spec.columns, cell),
+        "drivers, sampling": usage.sample_drives * driver.energy(point.sample_voltage, spec.columns, row),
+        "drivers, multiplying": usage.line_drives * driver.energy(point.multiply_voltage, spec.columns, row),
         "input converters": usage.line_drives / planes * periphery.dac.energy(),
         "amplifiers, sampling": usage.readings * periphery.sample_amplifier.energy(point.sampling_time),
         "amplifiers, multiplying": usage.integrations * periphery.multiply_amplifier.energy(window),
@@ -140,8 +149,9 @@ def energy_report(chip: Chip, point: OperatingPoint) -> EnergyReport:
 
 
 def _line_latency(spec: ChipSpec, card: DeviceCard) -> float:
-    segment = float(getattr(spec.periphery.wires, "row_segment", 0.0))
-    return spec.periphery.line_driver.latency(spec.columns, segment, cell_capacitance(card))
+    wires = spec.periphery.wires
+    segment = 0.0 if isinstance(wires, IdealWires) else wires.row_segment
+    return spec.periphery.line_driver.latency(spec.columns, segment, line_capacitances(spec, card)[0])
 
 
 def sample_latency(spec: ChipSpec, card: DeviceCard, point: OperatingPoint, readings: int | None = None) -> float:

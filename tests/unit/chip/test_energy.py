@@ -27,6 +27,7 @@ from ferrogen.circuit.converters import DAC, IdealDAC
 from ferrogen.circuit.periphery import Periphery
 from ferrogen.circuit.readout.input_encoding import BitSerial, PulseWidth
 from ferrogen.circuit.readout.multiplexer import Multiplexer
+from ferrogen.circuit.wires import Wires
 from ferrogen.core.errors import ArgumentError
 from ferrogen.device.card import load_card
 
@@ -111,7 +112,7 @@ def test_parts_of_a_product_are_counted() -> None:
     assert report["integrators"] == pytest.approx(3 * pairs * planes * 2e-8 * window * periphery.line_driver.supply)
     assert report["digital addition"] == pytest.approx(3 * pairs * planes * BitSerial().adder_energy)
     assert report["input converters"] == pytest.approx(3 * ROWS * BitSerial(5).energy())
-    line = COLUMNS * (periphery.line_driver.wire_capacitance + cell_capacitance(CARD))
+    line = COLUMNS * (Wires().row_capacitance + cell_capacitance(CARD))
     assert report["drivers, multiplying"] == pytest.approx(3 * ROWS * planes * line * 0.3**2)
 
 
@@ -135,6 +136,15 @@ def test_capacitances_in_series() -> None:
     epsilon = 8.8541878188e-12
     ferroelectric, oxide = epsilon * 30.0 * 1e-14 / 10e-9, epsilon * 3.9 * 1e-14 / 1e-9
     assert cell_capacitance(CARD) == pytest.approx(1.0 / (1.0 / ferroelectric + 1.0 / oxide))
+
+
+def test_a_pulse_charges_both_lines_and_switches_a_cell() -> None:
+    spec, cell = ChipSpec(rows=ROWS, columns=COLUMNS), cell_capacitance(CARD)
+    lines = COLUMNS * (Wires().row_capacitance + cell) + ROWS * (Wires().column_capacitance + cell)
+    # the card: 5 V, 0.2 C/m^2, 1e-14 m^2
+    assert pulse_energy(spec, CARD) == pytest.approx(lines * 25.0 + 2.0 * 0.2 * 1e-14 * 5.0)
+    without = CARD.model_copy(update={"programming": None, "switching": None})
+    assert pulse_energy(spec, without) == pytest.approx(lines * 9.0 + 2.0 * 0.2 * 1e-14 * 3.0)
 
 
 def test_more_pairs_a_converter_take_longer() -> None:

@@ -21,48 +21,43 @@ from ferrogen.core.errors import check_number
 
 @dataclass(frozen=True, slots=True)
 class LineDriver:
-    """The driver of a word or bit line; defaults are assumed.
+    """The driver of a word or bit line; defaults are assumed (source: none). The line's wire is in ``wires``.
 
     Attributes:
-        wire_capacitance: of the line, for each cell [F]. Default: 0.2 fF/um (source: none, usual for scaled wires) on
-            a 0.26 um pitch, 4F at 65 nm.
-        resistance: of the driver [Ohm].
+        resistance: of the driver while it charges a line [Ohm].
         supply: [V].
     """
 
-    wire_capacitance: float = 5e-17
     resistance: float = 1e3
     supply: float = 1.2
 
     def __post_init__(self) -> None:
-        check_number("wire_capacitance", self.wire_capacitance, "F", may_vanish=True)
         check_number("resistance", self.resistance, "Ohm", may_vanish=True)
         check_number("supply", self.supply, "V")
 
     @classmethod
     def ideal(cls) -> LineDriver:
-        """Return a driver that charges a line at once, for nothing but the cells' own charge."""
-        return cls(wire_capacitance=0.0, resistance=0.0)
+        """Return a driver that charges a line at once."""
+        return cls(resistance=0.0)
 
-    def line_capacitance(self, cells: int, cell_capacitance: float = 0.0) -> float:
-        """Return the capacitance [F] of a line with ``cells`` cells of ``cell_capacitance`` [F] each."""
-        return cells * (self.wire_capacitance + cell_capacitance)
+    def energy(self, voltage: float, cells: int, capacitance: float) -> float:
+        """Return the energy [J] to charge a line once to ``voltage`` [V], C V^2.
 
-    def energy(self, voltage: float, cells: int, cell_capacitance: float = 0.0) -> float:
-        """Return the energy [J] to charge a line once to ``voltage`` [V], C V^2."""
-        return self.line_capacitance(cells, cell_capacitance) * voltage**2
+        Args:
+            voltage: of the line.
+            cells: along it.
+            capacitance: of a segment and its cell [F].
+        """
+        return cells * capacitance * voltage**2
 
-    def time_constant(self, cells: int, segment_resistance: float, cell_capacitance: float = 0.0) -> float:
+    def time_constant(self, cells: int, segment_resistance: float, capacitance: float) -> float:
         """Return the Elmore delay [s] of the line's far end, for segments of ``segment_resistance`` [Ohm]."""
-        each = self.wire_capacitance + cell_capacitance
-        return self.resistance * cells * each + segment_resistance * each * cells * (cells + 1) / 2.0
+        return self.resistance * cells * capacitance + segment_resistance * capacitance * cells * (cells + 1) / 2.0
 
-    def latency(
-        self, cells: int, segment_resistance: float, cell_capacitance: float = 0.0, *, error: float = 1e-3
-    ) -> float:
+    def latency(self, cells: int, segment_resistance: float, capacitance: float, *, error: float = 1e-3) -> float:
         """Return the time [s] until the far end is within ``error`` of its end value: tau ln(1 / error)."""
         check_number("error", error, "1")
-        return self.time_constant(cells, segment_resistance, cell_capacitance) * math.log(1.0 / min(error, 1.0))
+        return self.time_constant(cells, segment_resistance, capacitance) * math.log(1.0 / min(error, 1.0))
 
 
 def _sinh(x: Any) -> Any:

@@ -121,7 +121,7 @@ def test_pairs_take_turns_at_a_converter() -> None:
 
 def test_a_line_settles_as_its_ladder_does() -> None:
     cells, resistance, each = 64, 3.0, 2e-16
-    driver = LineDriver(wire_capacitance=1e-16, resistance=200.0)
+    driver = LineDriver(resistance=200.0)
     # The first moment of the ladder's step response at the far end, from its conductance matrix: sum of R C paths.
     matrix = np.zeros((cells, cells))
     for k in range(cells):
@@ -132,10 +132,10 @@ def test_a_line_settles_as_its_ladder_does() -> None:
             matrix[k, k - 1] -= to_left
             matrix[k - 1, k] -= to_left
     moment = np.linalg.solve(matrix, np.full(cells, each))[-1]
-    assert driver.time_constant(cells, resistance, 1e-16) == pytest.approx(moment, rel=1e-9)
-    assert driver.latency(cells, resistance, 1e-16, error=math.exp(-2)) == pytest.approx(2 * moment)
-    assert driver.energy(0.5, cells, 1e-16) == pytest.approx(cells * each * 0.25)
-    assert LineDriver.ideal().energy(1.0, cells) == 0.0
+    assert driver.time_constant(cells, resistance, each) == pytest.approx(moment, rel=1e-9)
+    assert driver.latency(cells, resistance, each, error=math.exp(-2)) == pytest.approx(2 * moment)
+    assert driver.energy(0.5, cells, each) == pytest.approx(cells * each * 0.25)
+    assert LineDriver.ideal().time_constant(cells, 0.0, each) == 0.0
 
 
 @pytest.mark.parametrize(
