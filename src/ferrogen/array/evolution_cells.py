@@ -24,13 +24,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ferrogen.array.evolution_exposure import Phase, Stage
+from ferrogen.array.evolution_exposure import Phase, Stage, Train
 from ferrogen.device.card import DeviceCard
 from ferrogen.device.electrostatics.interface_charge import InterfaceSites, interface_charge_of, relaxed, settled
 from ferrogen.device.electrostatics.stack import Stack, ferroelectric_field, stack_of
 from ferrogen.device.noise.traps import REFERENCE_TEMPERATURE
 from ferrogen.device.polarization.ensemble import DomainEnsemble, mean_domains
-from ferrogen.device.polarization.periodic import CycleMap, cycle_map
+from ferrogen.device.polarization.periodic import CycleMap, FieldTrain, cycle_map, nested_map
 from ferrogen.device.polarization.spec import SwitchingSpec
 from ferrogen.device.programming.spec import ProgrammingSpec
 from ferrogen.device.programming.trains import card_train
@@ -42,14 +42,17 @@ from ferrogen.device.roots import falling_root
 
 Array = NDArray[np.float64]
 
-_NODES = (64, 16)  # of the quadrature over a cell's domains: activation field, local bias
+NODES = (64, 16)
+"""Nodes of the quadrature over a mean cell's domains: in activation field and in local bias."""
+
 _RUNGS = 18  # that pulses reach, about
 _BEYOND = (0.25, 0.5, 0.75, 1.0)  # of what they do not reach
 _LEAST_DISTANCE = 1e-4  # of rungs, in the switched share
-_OFFSET = 0.02  # of the switched share, by which the field of a rung's copy is off
+_OFFSET = 0.05  # of the switched share, by which the field of a rung's copy is off
 _STEPS_PER_DECADE = 8  # of time or of cycles
 _PULSE_STEPS = 3  # of a pulse's time
 _FIRST_STEP = 1e-3  # over the attempt time, as in the junction
+_GROWTH = 1.3  # of the cycles passed from block to block: 8.8 blocks a decade
 _TOLERANCE = 1e-5  # of the polarisation, as a share of the remanent one
 _MOST_TRIALS = 60
 _IMPRINT_DECADES, _IMPRINT_BINS = 12, 3  # of time constants from the onset of imprint, and bins in each decade
@@ -171,15 +174,21 @@ class MeanCells:
         return self.phase(state, (0.0, time), temperature) if time > 0.0 else state
 
     def first_cycle(self, state: MeanState, stage: Stage, polarity: int) -> MeanState:
-        """Return the state after one cycle of a stage."""
-        for voltage, duration in stage.merged:
-            state = self.phase(state, (polarity * voltage, duration), stage.temperature)
+        """Return the state after one cycle of a stage: its first pulses are followed, and blocks of the others."""
+        for train in turned(stage, polarity):
+            for phase in train.phases:
+                state = self.phase(state, phase, stage.temperature)
+            pulse, reached = Train(train.phases), 1.0
+            while (ahead := next_end(reached, train.count)) is not None:
+                state = self.block(state, [pulse], ahead - reached, stage.temperature)
+                reached = ahead
+            if (rest := last_block(reached, train.count)) > 0.0:
+                state = self.block(state, [pulse], rest, stage.temperature)
         return state
 
     def more_cycles(self, state: MeanState, stage: Stage, polarity: int, cycles: float) -> MeanState:
         """Return the state after one block of further cycles of a stage (at least 1)."""
-        phases = [(polarity * voltage, duration) for voltage, duration in stage.merged]
-        return self.block(state, phases, cycles, stage.temperature)
+        return self.block(state, turned(stage, polarity), cycles, stage.temperature)
 
     def phase(
         self, state: MeanState, phase: Phase, temperature: float, steps_per_decade: int = _STEPS_PER_DECADE
@@ -187,7 +196,7 @@ class MeanCells:
         """Return the state after a constant voltage [V] for a time [s], followed as a junction is."""
         voltage, duration = phase
         for step in self._steps(duration, steps_per_decade):
-            state = self.block(state, [(voltage, step)], 1.0, temperature)
+            state = self.block(state, [Train(((voltage, step),))], 1.0, temperature)
         return state
 
     def _steps(self, duration: float, per_decade: int) -> list[float]:
@@ -205,18 +214,16 @@ class MeanCells:
         """Whether the field depends on the polarisation."""
         return self.stack.top_reduced_thickness + self.stack.bottom_reduced_thickness > 0.0
 
-    def block(self, state: MeanState, phases: Sequence[Phase], cycles: float, temperature: float) -> MeanState:
+    def block(self, state: MeanState, trains: Sequence[Train], cycles: float, temperature: float) -> MeanState:
         """Return the state after equal cycles, by one implicit step.
 
         Args:
             state: before.
-            phases: voltage [V] and duration [s] of each.
+            trains: what a cycle consists of.
             cycles: at least 1.
             temperature: [K].
         """
-        durations = tuple(duration for _, duration in phases)
-        whole = cycles * math.fsum(durations)
-        volts = np.array([[voltage] for voltage, _ in phases])
+        whole = cycles * math.fsum(train.period for train in trains)
         before = state.keep * state.start + state.gain
         remanent = self.ensemble.remanent_polarization
         favour = 0.0 if self.imprint is None else self.imprint.field(state.imprinted, temperature)
@@ -227,8 +234,20 @@ class MeanCells:
         def moved(net: Array) -> CycleMap:
             """Follow the domains in the fields of a polarisation, given over the remanent one."""
             seen = (net + 2.0 * self.offset) * remanent
-            fields = ferroelectric_field(self.stack, volts, seen, charged(seen).sum(axis=1)) + favour
-            return cycle_map(self.ensemble, state.history, state.direction, fields, durations, cycles, temperature)
+            charge = charged(seen).sum(axis=1)
+            parts = []
+            for train in trains:
+                volts = np.array([[voltage] for voltage, _ in train.phases])
+                fields = ferroelectric_field(self.stack, volts, seen, charge) + favour
+                parts.append(FieldTrain(fields, tuple(duration for _, duration in train.phases), train.count))
+            if len(parts) > 1:
+                return nested_map(self.ensemble, state.history, state.direction, parts, cycles, temperature)
+            only = parts[0]
+            # A train that comes again and again is one longer train.
+            return cycle_map(
+                self.ensemble, state.history, state.direction, only.fields, only.durations, only.count * cycles,
+                temperature,
+            )  # fmt: skip
 
         def excess(net: Array) -> Array:
             found = moved(net)
@@ -253,7 +272,31 @@ class MeanCells:
         return np.asarray((self.ensemble.weight * (2.0 * up - 1.0)).sum(axis=1))
 
 
-def mean_cells(card: DeviceCard, program_erase_cycles: float | None = None) -> MeanCells:
+def turned(stage: Stage, polarity: int) -> list[Train]:
+    """Return a stage's trains with the sign of their voltages as the cells see it."""
+    return [
+        Train(tuple((polarity * voltage, duration) for voltage, duration in train.phases), train.count)
+        for train in stage.trains
+    ]
+
+
+def next_end(reached: float, cycles: float) -> float | None:
+    """Return where the next block ends on a grid that does not depend on ``cycles``; None if the last one is due.
+
+    Blocks grow in proportion to the cycles passed. The last one has at least one cycle, or there is none.
+    """
+    ahead = max(reached + 1.0, float(round(reached * _GROWTH)))
+    return ahead if ahead <= cycles - 1.0 or ahead == cycles else None
+
+
+def last_block(reached: float, cycles: float) -> float:
+    """Return the size of the last block, which ends off the grid; 0 if there is none."""
+    return 0.0 if cycles <= reached else max(cycles - reached, 1.0)
+
+
+def mean_cells(
+    card: DeviceCard, program_erase_cycles: float | None = None, nodes: tuple[int, int] = NODES
+) -> MeanCells:
     """Return the ladder of a card's programmed states.
 
     The lowest rung is off; further ones lie on the way of one train of the card's set pulses of rising amplitude, as
@@ -263,12 +306,13 @@ def mean_cells(card: DeviceCard, program_erase_cycles: float | None = None) -> M
     Args:
         card: with the sections [switching] and [programming].
         program_erase_cycles: that wake the film up and tire it; None: as the card describes it.
+        nodes: of the quadrature over domains.
 
     Raises:
         CardError: the card has no section [switching] or no section [programming].
     """
     pulses = card.require(ProgrammingSpec)
-    ensemble = mean_domains(card.require(SwitchingSpec), *_NODES)
+    ensemble = mean_domains(card.require(SwitchingSpec), *nodes)
     imprint: ImprintBins | None = None
     if card.reliability is not None:
         imprint = ImprintBins(imprint_of(card.reliability))

@@ -13,13 +13,42 @@ Phase = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
+class Train:
+    """A part of a cycle that repeats itself: so many pulses and gaps.
+
+    Attributes:
+        phases: (voltage [V], duration [s]) of one pulse and its gap.
+        count: how many [1], at least 1; it need not be whole.
+    """
+
+    phases: tuple[Phase, ...]
+    count: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.phases:
+            raise argument_error("phases", "hold at least one (voltage, duration)", "empty")
+        for voltage, duration in self.phases:
+            if not math.isfinite(voltage):
+                raise argument_error("phases", "have finite voltages in V", f"{voltage}")
+            check_number("phases", duration, "s")
+        check_number("count", self.count, "repetitions")
+        if self.count < 1.0:
+            raise argument_error("count", "be at least 1", f"{self.count:g}")
+
+    @property
+    def period(self) -> float:
+        """Duration of the whole train [s]."""
+        return self.count * math.fsum(duration for _, duration in self.phases)
+
+
+@dataclass(frozen=True, slots=True)
 class Stage:
     """Equal cycles, one after the other, at one temperature.
 
     Attributes:
         cycles: how many [1]; 0, or at least 1.
-        phases: of one cycle: read voltage [V] and duration [s] of each. Whether a positive voltage is one along set
-            pulses or against them, is said by whoever follows the exposure (``Evolution.polarity``).
+        phases: of one cycle: read voltage [V] and duration [s] of each, or trains of them. Whether a positive voltage
+            is one along set pulses or against them, is said by whoever follows the exposure (``Evolution.polarity``).
         temperature: [K].
 
     Raises:
@@ -27,7 +56,7 @@ class Stage:
     """
 
     cycles: float
-    phases: tuple[Phase, ...]
+    phases: tuple[Phase | Train, ...]
     temperature: float = REFERENCE_TEMPERATURE
 
     def __post_init__(self) -> None:
@@ -37,26 +66,34 @@ class Stage:
         check_number("temperature", self.temperature, "K")
         if not self.phases:
             raise argument_error("phases", "hold at least one (voltage, duration)", "empty")
-        for voltage, duration in self.phases:
-            if not math.isfinite(voltage):
-                raise argument_error("phases", "have finite voltages in V", f"{voltage}")
-            check_number("phases", duration, "s")
+        _ = self.trains  # which refuses phases that are none
 
     @property
     def period(self) -> float:
         """Duration of one cycle [s]."""
-        return math.fsum(duration for _, duration in self.phases)
+        return math.fsum(train.period for train in self.trains)
 
     @property
-    def merged(self) -> tuple[Phase, ...]:
-        """The phases with neighbours of one voltage joined."""
+    def voltages(self) -> tuple[float, ...]:
+        """Of all phases [V]."""
+        return tuple(voltage for train in self.trains for voltage, _ in train.phases)
+
+    @property
+    def trains(self) -> tuple[Train, ...]:
+        """The cycle as trains: phases between trains are one that comes once, neighbours of one voltage joined."""
+        found: list[Train] = []
         joined: list[Phase] = []
-        for voltage, duration in self.phases:
-            if joined and joined[-1][0] == voltage:
-                joined[-1] = (voltage, joined[-1][1] + duration)
+        for part in (*self.phases, None):
+            if part is None or isinstance(part, Train):
+                if joined:
+                    found.append(Train(tuple(joined)))
+                joined = []
+                found += [] if part is None else [part]
+            elif joined and joined[-1][0] == part[0]:
+                joined[-1] = (part[0], joined[-1][1] + part[1])
             else:
-                joined.append((voltage, duration))
-        return tuple(joined)
+                joined.append(part)
+        return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)

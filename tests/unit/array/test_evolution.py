@@ -21,6 +21,7 @@ from ferrogen.device.programming.spec import ProgrammingSpec
 from ferrogen.device.programming.write_verify import card_pulses, write_verify_junction
 
 CYCLE = ((1.2, 1e-3), (1.2, 1e-3), (0.1, 9e-4), (0.1, 1e-4))
+COARSE = (20, 8)  # nodes where only signs and sizes matter
 SHARES = np.random.default_rng(3).random((24, 16))
 
 
@@ -32,12 +33,12 @@ def card() -> DeviceCard:
 
 @pytest.fixture(scope="module")
 def against(card: DeviceCard) -> Evolution:
-    return Evolution(card, -1, seed=4)
+    return Evolution(card, -1, seed=4, nodes=(32, 12))
 
 
 @pytest.fixture(scope="module")
 def along(card: DeviceCard) -> Evolution:
-    return Evolution(card, 1, seed=4)
+    return Evolution(card, 1, seed=4, nodes=(32, 12))
 
 
 @pytest.mark.parametrize("polarity", [-1, 1])
@@ -104,7 +105,9 @@ def test_a_cell_is_one_function_of_the_cycles(against: Evolution) -> None:
     exposure = Exposure((Stage(1e5, CYCLE),))
     numbers = (1, 2, 7, 60, 1e3, 31623, 1e5)
     followed = [against.after(SHARES, exposure.until(n), tile=3).switched_fraction for n in numbers]
-    again = Evolution(against.card, -1, seed=4).after(SHARES, exposure.until(1e3), tile=3).switched_fraction
+    again = (
+        Evolution(against.card, -1, seed=4, nodes=(32, 12)).after(SHARES, exposure.until(1e3), tile=3).switched_fraction
+    )
     np.testing.assert_array_equal(again, followed[4])  # no state in between was asked for
     assert np.all(np.abs(np.diff(followed, axis=0)) < 0.35)
     # Against set pulses domains fall, and so does every cell, to within one of its domains: some few rise in the field
@@ -134,7 +137,7 @@ def test_scatter_has_the_mean_and_variance_that_domains_give(along: Evolution, a
 
 
 def test_temperature_steps_and_storage_are_followed(card: DeviceCard) -> None:
-    evolution = Evolution(card, -1, scatter=False)
+    evolution = Evolution(card, -1, scatter=False, nodes=COARSE)
 
     def mean(exposure: Exposure) -> float:
         return float(evolution.after(SHARES, exposure).switched_fraction.mean())
@@ -155,7 +158,7 @@ def test_temperature_steps_and_storage_are_followed(card: DeviceCard) -> None:
 
 def test_ageing_scales_conductances_and_imprint_keeps_states() -> None:
     card = load_card("hzo-mfis-nor")
-    evolution = Evolution(card, -1, scatter=False)
+    evolution = Evolution(card, -1, scatter=False, nodes=COARSE)
     woken, tired = Exposure(program_erase_cycles=1e5), Exposure(program_erase_cycles=1e6)
     on, off = evolution.conductance_factors(tired)
     assert on < evolution.conductance_factors(woken)[0] < 1.0
@@ -164,7 +167,7 @@ def test_ageing_scales_conductances_and_imprint_keeps_states() -> None:
     condition = evolution.after(SHARES, tired)
     assert (condition.on_factor, condition.off_factor) == (on, off)
     # Imprint favours the stored state: after a long storage a set cell loses less to reads.
-    bare = Evolution(card.model_copy(update={"reliability": None}), -1, scatter=False)
+    bare = Evolution(card.model_copy(update={"reliability": None}), -1, scatter=False, nodes=COARSE)
     long = Exposure((Stage(100, CYCLE),), storage_time=1e6)
     with_imprint, without = (item.table(long).after[-1] for item in (evolution, bare))
     assert with_imprint > without + 0.01

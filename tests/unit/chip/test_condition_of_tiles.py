@@ -120,8 +120,8 @@ def test_known_statistics_are_those_of_the_present_state(chip: Chip) -> None:
 def test_a_chips_cycle_is_an_exposure(chip: Chip) -> None:
     stage = read_stage(POINT, 7, samples=True)
     assert stage.period == pytest.approx(2.0 * POINT.sampling_time + POINT.reset)
-    assert stage.merged == ((1.2, 2e-3), (0.1, pytest.approx(1e-3)))
-    assert read_stage(POINT, 7, samples=False).merged[0] == (0.0, pytest.approx(3e-3 - POINT.multiply_time))
+    assert [train.phases for train in stage.trains] == [((1.2, 2e-3), (0.1, pytest.approx(1e-3)))]
+    assert read_stage(POINT, 7, samples=False).trains[0].phases[0] == (0.0, pytest.approx(3e-3 - POINT.multiply_time))
     schedule = chip_schedule(POINT, samples=True, observe="windows")
     assert stage.phases == tuple((phase.voltage, phase.duration) for phase in schedule.phases)
     evolution = Evolution(chip.device, -1, seed=chip.seed)

@@ -8,12 +8,16 @@ and n cycles are a power of it. Two kinds of domains:
   Weibull law: keep = exp[h^b - (h + n a)^b], a the cycle's sum of dt / tau.
 * It does. The history restarts at every turn, so that after the first cycle all are alike: n equal affine maps.
 
+Cycles may hold trains, which are cycles themselves: ten pulses one way, a hundred the other, and so on again
+(:func:`nested_map`).
+
 This is exact for fields that are the same in every cycle; the error of what changes them slowly is the caller's.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,12 +41,29 @@ class CycleMap:
         gain: same shape.
         history: afterwards, as in :class:`.ensemble.DomainState`.
         direction: afterwards, likewise.
+        lost: minus the logarithm of ``keep``.
     """
 
     keep: Array
     gain: Array
     history: Array
     direction: NDArray[np.int8]
+    lost: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FieldTrain:
+    """A part of a cycle that repeats itself.
+
+    Attributes:
+        fields: of its phases [V/m], shape ``(phases, cells)``.
+        durations: of its phases [s].
+        count: how often they come, at least 1.
+    """
+
+    fields: Array
+    durations: tuple[float, ...]
+    count: float
 
 
 def cycle_map(
@@ -78,27 +99,87 @@ def cycle_map(
     check_number("cycles", cycles, "cycles")
     if cycles < 1.0:
         raise argument_error("cycles", "be at least 1", cycles)
-    nucleation = ensemble.nucleation_exponent
     attempts, signs = _attempts(ensemble, fields, durations, temperature)
-    first, _ = _one_cycle(history, direction, attempts, signs, nucleation)
-    more = cycles - 1.0
-    if more == 0.0:
+    first = _one_cycle(history, direction, attempts, signs, ensemble.nucleation_exponent)
+    if cycles == 1.0:
         return first
     turning = np.any(signs > 0, axis=0) & np.any(signs < 0, axis=0)
-    # Domains that never turn: one long phase.
-    run_on = np.minimum(first.history + more * attempts.sum(axis=0), _longest(nucleation))
-    lost = _lost(first.history, run_on, nucleation)
-    gain, after = np.where(first.direction > 0, -np.expm1(-lost), 0.0), run_on
+    again = first
     if turning.any():
-        again, once = _one_cycle(first.history, first.direction, attempts, signs, nucleation)
-        lost = np.where(turning, more * once, lost)
-        # A geometric series of equal gains; where a cycle changes nothing at all, so many of them.
-        share = -np.expm1(-np.maximum(once, 1e-300))
-        series = np.where(once > 0.0, -np.expm1(-more * once) / share, more)
-        gain = np.where(turning, np.minimum(again.gain * series, 1.0), gain)
-        after = np.where(turning, again.history, after)
-    keep = np.exp(-lost)
-    return CycleMap(first.keep * keep, first.gain * keep + gain, after, first.direction)
+        again = _one_cycle(first.history, first.direction, attempts, signs, ensemble.nucleation_exponent)
+    return _repeated(first, again, turning, attempts.sum(axis=0), cycles - 1.0, ensemble.nucleation_exponent)
+
+
+def nested_map(
+    ensemble: DomainEnsemble,
+    history: Array,
+    direction: NDArray[np.int8],
+    trains: Sequence[FieldTrain],
+    cycles: float = 1.0,
+    temperature: float = REFERENCE_TEMPERATURE,
+) -> CycleMap:
+    """Return what equal cycles do, each of which is a sequence of trains; arguments as in :func:`cycle_map`.
+
+    Raises:
+        ArgumentError: as :func:`cycle_map`.
+    """
+    check_number("cycles", cycles, "cycles")
+    if cycles < 1.0:
+        raise argument_error("cycles", "be at least 1", cycles)
+
+    def one(history: Array, direction: NDArray[np.int8]) -> CycleMap:
+        whole = CycleMap(np.ones_like(history), np.zeros_like(history), history, direction, np.zeros_like(history))
+        for train in trains:
+            part = cycle_map(
+                ensemble, whole.history, whole.direction, train.fields, train.durations, train.count, temperature
+            )
+            whole = _then(whole, part)
+        return whole
+
+    first = one(history, direction)
+    if cycles == 1.0:
+        return first
+    shape = history.shape
+    up, down, attempts = np.zeros(shape, dtype=np.bool_), np.zeros(shape, dtype=np.bool_), np.zeros(shape)
+    for train in trains:
+        of_phases, signs = _attempts(ensemble, train.fields, train.durations, temperature)
+        up |= np.any(signs > 0, axis=0)
+        down |= np.any(signs < 0, axis=0)
+        attempts += train.count * of_phases.sum(axis=0)
+    turning = up & down
+    again = one(first.history, first.direction) if turning.any() else first
+    return _repeated(first, again, turning, attempts, cycles - 1.0, ensemble.nucleation_exponent)
+
+
+def _then(first: CycleMap, second: CycleMap) -> CycleMap:
+    return CycleMap(
+        first.keep * second.keep, first.gain * second.keep + second.gain, second.history, second.direction,
+        first.lost + second.lost,
+    )  # fmt: skip
+
+
+def _repeated(
+    first: CycleMap, again: CycleMap, turning: NDArray[np.bool_], attempts: Array, more: float, nucleation: float
+) -> CycleMap:
+    """Return the first cycle with ``more`` of them behind it.
+
+    Args:
+        first: of them.
+        again: what any later one does to domains whose local field turns.
+        turning: which those are.
+        attempts: dt / tau of a cycle, for the others: one long phase.
+        more: further cycles.
+        nucleation: exponent of the history.
+    """
+    run_on = np.minimum(first.history + more * attempts, _longest(nucleation))
+    lost = np.where(turning, more * again.lost, _lost(first.history, run_on, nucleation))
+    gain = np.where(first.direction > 0, -np.expm1(-lost), 0.0)
+    # A geometric series of equal gains; where a cycle changes nothing at all, so many of them.
+    share = -np.expm1(-np.maximum(again.lost, 1e-300))
+    series = np.where(again.lost > 0.0, -np.expm1(-more * again.lost) / share, more)
+    gain = np.where(turning, np.minimum(again.gain * series, 1.0), gain)
+    after = np.where(turning, again.history, run_on)
+    return _then(first, CycleMap(np.exp(-lost), gain, after, first.direction, lost))
 
 
 def _attempts(
@@ -117,8 +198,7 @@ def _attempts(
 
 def _one_cycle(
     history: Array, direction: NDArray[np.int8], attempts: Array, signs: NDArray[np.int8], nucleation: float
-) -> tuple[CycleMap, Array]:
-    """Return what one cycle does, and minus the logarithm of what it keeps."""
+) -> CycleMap:
     gain, total = np.zeros_like(history), np.zeros_like(history)
     for attempt, sign in zip(attempts, signs, strict=True):
         old = np.where(sign * direction < 0, 0.0, history)
@@ -127,7 +207,7 @@ def _one_cycle(
         gain = gain * np.exp(-lost) + np.where(sign > 0, -np.expm1(-lost), 0.0)
         total += lost
         direction = np.where(sign == 0, direction, sign)
-    return CycleMap(np.exp(-total), gain, history, direction), total
+    return CycleMap(np.exp(-total), gain, history, direction, total)
 
 
 def _lost(old: Array, new: Array, nucleation: float) -> Array:

@@ -10,7 +10,7 @@ import pytest
 from ferrogen.core.errors import ArgumentError
 from ferrogen.device.card import load_card
 from ferrogen.device.polarization import domains
-from ferrogen.device.polarization.periodic import cycle_map
+from ferrogen.device.polarization.periodic import FieldTrain, cycle_map, nested_map
 from ferrogen.device.polarization.spec import SwitchingSpec
 
 ENSEMBLE = domains.mean_domains(load_card("hzo-mfis-nor").require(SwitchingSpec), 12, 6)
@@ -54,6 +54,25 @@ def test_cycles_compose_and_rare_switching_adds_up() -> None:
     assert rare.any()
     later = cycle_map(ENSEMBLE, first.history, first.direction, fields, (1e-3, 1e-3), 1000.0)
     np.testing.assert_allclose(later.gain[rare], 1000.0 * once.gain[rare], rtol=1e-6)
+
+
+@pytest.mark.parametrize("nucleation", [1.0, 2.0])
+def test_trains_within_cycles_are_the_kernels_cycles(nucleation: float) -> None:
+    ensemble = dataclasses.replace(ENSEMBLE, nucleation_exponent=nucleation)
+    start = domains.initial_state(ensemble, 0.4)
+    trains = (((0.9e8, -0.2e8), (1e-6, 2e-6), 5), ((-0.8e8, -0.2e8), (1e-6, 1e-6), 7), ((0.0,), (1e-5,), 1))
+    fields = [field for part, _, count in trains for field in part * count]
+    durations = [duration for _, part, count in trains for duration in part * count]
+    cycles = 11
+    _, expected = domains.follow(ensemble, start, fields * cycles, durations * cycles)
+    found = nested_map(
+        ensemble, start.history, start.direction,
+        [FieldTrain(np.array(part)[:, None], length, count) for part, length, count in trains], cycles,
+    )  # fmt: skip
+    np.testing.assert_allclose(found.keep * start.up + found.gain, expected.up, rtol=0.0, atol=1e-11)
+    assert np.ptp(expected.up) > 0.5
+    if nucleation == 2.0:
+        np.testing.assert_allclose(found.history, expected.history, rtol=1e-9, atol=1e-290)
 
 
 @pytest.mark.parametrize(
