@@ -1,22 +1,23 @@
 """Column currents of linear cells behind resistive wires, in PyTorch: many tiles and inputs at once, with gradients.
 
-The same elimination as :mod:`ferrogen.circuit.solvers.lines`: row lines by tridiagonal solves, conjugate gradients on
-the column lines, preconditioned by theirs. The recurrences run over the cells of a line, each step on all lines, tiles
-and inputs together, so it runs wherever the tensors are. Unknown are the deviations from the sources' voltages, so that
-small drops keep their digits. The gradient is one more solve of the same network
+On a CPU every tile is given to :mod:`ferrogen.circuit.solvers`. Elsewhere the same elimination runs in PyTorch: row
+lines by tridiagonal solves, conjugate gradients on the column lines, preconditioned by theirs; the recurrences run over the
+cells of a line, each step on all lines, tiles and inputs together. Unknown are the deviations from the sources'
+voltages, so that small drops keep their digits. The gradient is one more solve of the same network
 (:mod:`ferrogen.circuit.solvers.adjoint`). For products with frozen cells an effective conductance
 (:meth:`ferrogen.circuit.wires.Wires.effective_conductance`) is far cheaper; this is for cells that are trained.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch.autograd.function import once_differentiable
 
+from ferrogen.circuit.network.network import drive, uniform_network
 from ferrogen.circuit.solvers.solution import ConvergenceError
+from ferrogen.circuit.solvers.solve import LEAST_TOLERANCE, solve
 from ferrogen.circuit.wires import Wires
 from ferrogen.core.errors import argument_error, is_whole
 
@@ -30,6 +31,7 @@ def wired_product(
     *,
     tolerance: float | None = None,
     max_iterations: int = 1000,
+    method: Literal["auto", "lines", "torch"] = "auto",
 ) -> torch.Tensor:
     """Return the currents of the columns, differentiable with respect to voltages and conductances.
 
@@ -40,6 +42,7 @@ def wired_product(
         tolerance: largest excess current at a node over the largest current; 1e-12 in float64 and 1e-6 in float32, if
             not given. Below the latter, float32 cannot tell.
         max_iterations: of conjugate gradients.
+        method: ``lines`` (on CPU), ``torch`` (on any device), or ``auto``: lines for tensors on CPU.
 
     Returns:
         into the sense amplifiers [A], shape ``(tiles, batch, columns)``. Takes memory for some ten tensors of shape
@@ -64,6 +67,8 @@ def wired_product(
         raise argument_error("voltage and conductance", "be finite, conductances not negative", "not so in places")
     if not is_whole(max_iterations, 1):
         raise argument_error("max_iterations", "be a whole number of at least 1", repr(max_iterations))
+    if method not in ("auto", "torch", "lines") or (method == "lines" and voltage.device.type != "cpu"):
+        raise argument_error("method", "be 'auto', 'torch' or, on a CPU, 'lines'", f"{method!r} on {voltage.device}")
     wanted = tolerance if tolerance is not None else (1e-12 if voltage.dtype == torch.float64 else 1e-6)
     if not 0.0 < wanted < 1.0:
         raise argument_error("tolerance", "be a relative residual between 0 and 1", repr(tolerance))
@@ -73,11 +78,12 @@ def wired_product(
     if not any(ends):
         return voltage @ conductance
     least = _STANDS_FOR_NONE * max(ends)
-    parts = (max(part, least) for part in (wires.row_segment, wires.column_segment, *ends))
-    inverse = tuple(1.0 / part for part in parts)
+    resistances = tuple(max(part, least) for part in (wires.row_segment, wires.column_segment, *ends))
+    fast = method == "lines" or (method == "auto" and voltage.device.type == "cpu")
     currents: torch.Tensor = _Product.apply(  # type: ignore[no-untyped-call]
-        voltage, conductance, inverse, wanted, max_iterations
-    )
+        voltage, conductance, _Lines(conductance, resistances) if fast else _Tensors(conductance, resistances),
+        wanted, max_iterations,
+    )  # fmt: skip
     return currents
 
 
@@ -89,13 +95,11 @@ class _Product(torch.autograd.Function):
         ctx: Any,
         voltage: torch.Tensor,
         conductance: torch.Tensor,
-        wires: tuple[float, float, float, float],
+        lines: _Lines | _Tensors,
         tolerance: float,
         max_iterations: int,
     ) -> torch.Tensor:
-        lines = _factorise(conductance, wires)
-        rows = voltage.transpose(1, 2).unsqueeze(2)
-        across = _solve(lines, rows.expand(-1, -1, conductance.shape[2], -1), tolerance, max_iterations)
+        across = lines.across(voltage.transpose(1, 2), None, tolerance, max_iterations)
         ctx.save_for_backward(conductance, across)
         ctx.lines, ctx.tolerance, ctx.max_iterations = lines, tolerance, max_iterations
         return torch.einsum("trc,trcb->tbc", conductance, across)
@@ -104,18 +108,46 @@ class _Product(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         conductance, across = ctx.saved_tensors
-        (weight,) = gradients
         # The adjoint network: rows grounded, columns driven by minus the weights, as their currents count outwards.
-        columns = weight.transpose(1, 2).unsqueeze(1)
-        adjoint = _solve(
-            ctx.lines, columns.expand(-1, conductance.shape[1], -1, -1), ctx.tolerance, ctx.max_iterations
-        )  # fmt: skip
+        adjoint = ctx.lines.across(None, -gradients[0].transpose(1, 2), ctx.tolerance, ctx.max_iterations)
         to_voltage = torch.einsum("trc,trcb->tbr", conductance, adjoint)
         return to_voltage, (adjoint * across).sum(dim=-1), None, None, None
 
 
-@dataclass(frozen=True, slots=True)
 class _Lines:
+    """Many tiles, solved one after the other by the line solver."""
+
+    def __init__(self, conductance: torch.Tensor, resistances: tuple[float, ...]) -> None:
+        row, column, row_end, column_end = resistances
+        self.like = conductance
+        self.networks = [
+            uniform_network(tile, row_segment=row, column_segment=column, row_left=row_end, column_bottom=column_end)
+            for tile in conductance.detach().to(torch.float64).numpy()
+        ]
+
+    def across(
+        self, rows: torch.Tensor | None, columns: torch.Tensor | None, tolerance: float, max_iterations: int
+    ) -> torch.Tensor:
+        """Return the voltages across the cells, ``(tiles, rows, columns, batch)``.
+
+        Args:
+            rows: voltages of the rows' sources [V], ``(tiles, rows, batch)``; grounded, if not given.
+            columns: of the columns' sources, ``(tiles, columns, batch)``.
+            tolerance: of the residual.
+            max_iterations: before it gives up.
+        """
+        tiles = []
+        for k, network in enumerate(self.networks):
+            left, bottom = (0.0 if side is None else side[k].detach().double().numpy() for side in (rows, columns))
+            sources = drive(network, left=left, bottom=bottom)
+            found = solve(network, sources, tolerance=max(tolerance, LEAST_TOLERANCE), max_iterations=max_iterations)
+            found.checked()
+            if found.row_voltage is not None and found.column_voltage is not None:
+                tiles.append(torch.from_numpy(found.row_voltage - found.column_voltage))
+        return torch.stack(tiles).to(self.like.dtype)
+
+
+class _Tensors:
     """Factors of the lines of many tiles; all tensors of shape ``(tiles, rows, columns, 1)``.
 
     Attributes:
@@ -126,11 +158,26 @@ class _Lines:
         wires: conductances of segments and ends (row, column, row end, column end) [S].
     """
 
-    cells: torch.Tensor
-    row: torch.Tensor
-    column: torch.Tensor
-    column_diagonal: torch.Tensor
-    wires: tuple[float, float, float, float]
+    def __init__(self, conductance: torch.Tensor, resistances: tuple[float, ...]) -> None:
+        self.cells = cells = conductance.detach().unsqueeze(-1)
+        self.wires = row_segment, column_segment, row_end, column_end = tuple(1.0 / part for part in resistances)
+        row = _line_diagonal(cells, 2, row_segment, row_end, end_first=True) + cells
+        forwards, back = _pivots(row, 2, row_segment), _pivots(row, 2, row_segment, backwards=True)
+        column = _line_diagonal(cells, 1, column_segment, column_end, end_first=False) + cells
+        # The Schur complement's diagonal: what a cell adds to its column node, less what its row node gives back.
+        back_through_row = cells * cells / (forwards + back - row)
+        pivots = _pivots(column - back_through_row, 1, column_segment)
+        self.row, self.column, self.column_diagonal = 1.0 / forwards, 1.0 / pivots, column
+
+    def across(
+        self, rows: torch.Tensor | None, columns: torch.Tensor | None, tolerance: float, max_iterations: int
+    ) -> torch.Tensor:
+        """Return the voltages across the cells; see :meth:`_Lines.across`."""
+        given = rows.unsqueeze(2) if rows is not None else torch.zeros_like(self.cells)
+        if columns is not None:
+            given = given - columns.unsqueeze(1)
+        whole = given.expand(*self.cells.shape[:3], given.shape[3])
+        return _solve(self, whole, tolerance, max_iterations)
 
 
 def _line_diagonal(like: torch.Tensor, dim: int, segment: float, end: float, *, end_first: bool) -> torch.Tensor:
@@ -153,18 +200,6 @@ def _pivots(diagonal: torch.Tensor, dim: int, segment: float, *, backwards: bool
     return torch.stack(pivots, dim)
 
 
-def _factorise(conductance: torch.Tensor, wires: tuple[float, float, float, float]) -> _Lines:
-    cells = conductance.unsqueeze(-1)
-    row_segment, column_segment, row_end, column_end = wires
-    row = _line_diagonal(cells, 2, row_segment, row_end, end_first=True) + cells
-    forwards, back = _pivots(row, 2, row_segment), _pivots(row, 2, row_segment, backwards=True)
-    column = _line_diagonal(cells, 1, column_segment, column_end, end_first=False) + cells
-    # The Schur complement's diagonal: what a cell adds to its column node, less what its row node gives back.
-    back_through_row = cells * cells / (forwards + back - row)
-    pivots = _pivots(column - back_through_row, 1, column_segment)
-    return _Lines(cells, 1.0 / forwards, 1.0 / pivots, column, wires)
-
-
 def _tridiagonal(right: torch.Tensor, inverse: torch.Tensor, dim: int, segment: float) -> torch.Tensor:
     """Solve the lines along ``dim`` for right sides of shape ``(tiles, rows, columns, batch)``."""
     parts, pivots = list(right.unbind(dim)), inverse.unbind(dim)
@@ -176,7 +211,7 @@ def _tridiagonal(right: torch.Tensor, inverse: torch.Tensor, dim: int, segment: 
     return torch.stack(parts, dim)
 
 
-def _solve(lines: _Lines, across: torch.Tensor, tolerance: float, max_iterations: int) -> torch.Tensor:
+def _solve(lines: _Tensors, across: torch.Tensor, tolerance: float, max_iterations: int) -> torch.Tensor:
     """Return the voltages across the cells.
 
     Args:

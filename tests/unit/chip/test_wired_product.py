@@ -14,6 +14,7 @@ from ferrogen.circuit.solvers.solve import solve
 from ferrogen.circuit.wires import Wires
 from ferrogen.core.errors import ArgumentError
 
+methods = pytest.mark.parametrize("method", ["lines", "torch"])
 HARSH = Wires(3.0, 5.0, driver_resistance=40.0, amplifier_resistance=20.0)
 
 
@@ -23,11 +24,12 @@ def problem(tiles: int, rows: int, columns: int, batch: int, cell: float = 1e-4)
     return torch.from_numpy(rng.uniform(-1, 1, (tiles, batch, rows))), torch.from_numpy(conductance)
 
 
+@methods
 @pytest.mark.parametrize("shape", [(1, 1, 1), (2, 1, 7), (2, 6, 1), (3, 9, 14), (1, 48, 40)])
 @pytest.mark.parametrize(("wires", "cell"), [(HARSH, 1e-4), (Wires(), 20e-9), (Wires(1e-6, 1e-6), 1e-9), (HARSH, 0.1)])
-def test_currents_are_those_of_the_circuit_solver(shape, wires, cell):
+def test_currents_are_those_of_the_circuit_solver(shape, wires, cell, method):
     voltage, conductance = problem(*shape, batch=3, cell=cell)
-    ours = wired_product(voltage, conductance, wires)
+    ours = wired_product(voltage, conductance, wires, method=method)
     for tile in range(shape[0]):
         network = uniform_network(
             conductance[tile].numpy(),
@@ -52,22 +54,24 @@ def test_wires_without_resistance():
     assert not wired_product(torch.zeros_like(voltage), conductance, HARSH).any()
 
 
-def test_gradients_are_those_of_finite_differences():
+@methods
+def test_gradients_are_those_of_finite_differences(method):
     voltage, conductance = problem(2, 4, 3, 2)
     voltage.requires_grad_()
     relative = torch.ones_like(conductance).requires_grad_()
 
     def currents(v: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
-        return 1e4 * wired_product(v, conductance * factor, HARSH, tolerance=1e-14)
+        return 1e4 * wired_product(v, conductance * factor, HARSH, tolerance=1e-14, method=method)
 
     assert torch.autograd.gradcheck(currents, (voltage, relative), eps=1e-6, atol=1e-8, rtol=1e-6)
 
 
-def test_gradients_are_those_of_the_adjoint_solver():
+@methods
+def test_gradients_are_those_of_the_adjoint_solver(method):
     voltage, conductance = problem(1, 12, 10, 4)
     leaves = voltage.clone().requires_grad_(), conductance.clone().requires_grad_()
     weight = torch.from_numpy(np.random.default_rng(2).normal(size=(1, 4, 10)))
-    (wired_product(*leaves, HARSH) * weight).sum().backward()
+    (wired_product(*leaves, HARSH, method=method) * weight).sum().backward()
     network = uniform_network(
         conductance[0].numpy(), row_segment=3.0, column_segment=5.0, row_left=43.0, column_bottom=25.0
     )
@@ -77,10 +81,11 @@ def test_gradients_are_those_of_the_adjoint_solver():
     np.testing.assert_allclose(leaves[1].grad[0], expected.conductance, rtol=1e-8, atol=1e-10)
 
 
-def test_single_precision():
+@methods
+def test_single_precision(method):
     voltage, conductance = problem(2, 16, 12, 3)
     exact = wired_product(voltage, conductance, HARSH)
-    single = wired_product(voltage.float(), conductance.float(), HARSH)
+    single = wired_product(voltage.float(), conductance.float(), HARSH, method=method)
     assert single.dtype == torch.float32
     torch.testing.assert_close(single.double(), exact, rtol=1e-4, atol=1e-5 * float(exact.abs().max()))
 
@@ -107,8 +112,10 @@ def test_what_does_not_fit_is_refused():
         (voltage * float("nan"), conductance, {}),
         (voltage, conductance, {"tolerance": 0.0}),
         (voltage, conductance, {"max_iterations": 0}),
+        (voltage, conductance, {"method": "fast"}),
     ):
         with pytest.raises(ArgumentError):
             wired_product(*bad[:2], HARSH, **bad[2])
-    with pytest.raises(ConvergenceError, match="stopped after 1 iterations"):
-        wired_product(voltage, conductance, HARSH, max_iterations=1)
+    for method in ("lines", "torch"):
+        with pytest.raises(ConvergenceError, match="stopped after 1 iterations"):
+            wired_product(voltage, conductance, HARSH, max_iterations=1, method=method)
