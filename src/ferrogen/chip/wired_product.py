@@ -1,8 +1,8 @@
 """Column currents of linear cells behind resistive wires, in PyTorch: many tiles and inputs at once, with gradients.
 
 On a CPU every tile is given to :mod:`ferrogen.circuit.solvers`. Elsewhere the same elimination runs in PyTorch: row
-lines by tridiagonal solves, conjugate gradients on the column lines, preconditioned by theirs; the recurrences run over the
-cells of a line, each step on all lines, tiles and inputs together. Unknown are the deviations from the sources'
+lines by tridiagonal solves, conjugate gradients on the column lines, preconditioned by theirs; the recurrences run over
+the cells of a line, each step on all lines, tiles and inputs together. Unknown are the deviations from the sources'
 voltages, so that small drops keep their digits. The gradient is one more solve of the same network
 (:mod:`ferrogen.circuit.solvers.adjoint`). For products with frozen cells an effective conductance
 (:meth:`ferrogen.circuit.wires.Wires.effective_conductance`) is far cheaper; this is for cells that are trained.
