@@ -116,7 +116,6 @@ def energy_of(usage: Usage, spec: ChipSpec, card: DeviceCard, point: OperatingPo
     multiply_conversions = usage.conversions - usage.sample_conversions
     held = periphery.sample_hold.energy() + multiplexer.energy()
     adder = periphery.dac.adder_energy if isinstance(periphery.dac, BitSerial) else 0.0
-    supply = driver.supply
     energies = {
         "cells, sampling": usage.standing_current * point.sample_voltage * point.sampling_time,
         "cells, resting": doubled * ratio * point.multiply_voltage * point.reset,
@@ -126,8 +125,8 @@ def energy_of(usage: Usage, spec: ChipSpec, card: DeviceCard, point: OperatingPo
         "input converters": usage.line_drives / planes * periphery.dac.energy(),
         "amplifiers, sampling": usage.readings * periphery.sample_amplifier.energy(point.sampling_time),
         "amplifiers, multiplying": usage.integrations * periphery.multiply_amplifier.energy(window),
-        # The charge that a full-scale current leaves on the capacitor comes from the supply.
-        "integrators": usage.full_scale_current * window * supply,
+        # At most: as if every current were of full scale.
+        "integrators": periphery.integrator.energy(usage.full_scale_current * window, driver.supply),
         "converters, sampling": usage.sample_conversions * (periphery.sample_adc.energy() + held),
         "converters, multiplying": multiply_conversions * (periphery.multiply_adc.energy() + held),
         "digital addition": multiply_conversions * adder,

@@ -219,6 +219,10 @@ class Integrator:
         """Return 1: this one does not leak."""
         return 1.0
 
+    def energy(self, charge: float, supply: float) -> float:
+        """Return the energy [J] of integrating a ``charge`` [C]: it comes from the ``supply`` [V]."""
+        return charge * supply
+
 
 @dataclass(frozen=True, slots=True)
 class IdealIntegrator:
@@ -235,6 +239,10 @@ class IdealIntegrator:
     def gain(self, duration: float) -> float:  # noqa: ARG002
         """Return 1."""
         return 1.0
+
+    def energy(self, charge: float, supply: float) -> float:  # noqa: ARG002
+        """Return 0 J."""
+        return 0.0
 
 
 AnyAmplifier = Amplifier | IdealAmplifier

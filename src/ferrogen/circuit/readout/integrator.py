@@ -62,3 +62,7 @@ class CapacitiveIntegrator:
         u = duration / self.leakage_time
         kept = 1.0 if u == 0.0 else -math.expm1(-u) / u
         return kept / (1.0 + 1.0 / self.amplifier_gain)
+
+    def energy(self, charge: float, supply: float) -> float:
+        """Return the energy [J] of integrating a ``charge`` [C]: it comes from the ``supply`` [V]."""
+        return charge * supply
