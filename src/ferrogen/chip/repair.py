@@ -25,7 +25,7 @@ class Repair:
         point: operating point of the self-tests.
         test: how tiles are tested.
         given: fault maps of tiles that need no test, by tile number.
-        limits: returns the statistics of a tile's cells fully on and off, if somebody has them already.
+        limits: returns the statistics of a tile's cells fully on and off, or None if it has not got them.
         tests: results, by tile number.
         reports: what remapping did, by tile number.
     """
@@ -33,7 +33,7 @@ class Repair:
     point: OperatingPoint
     test: SelfTest = field(default_factory=SelfTest)
     given: Mapping[int, FaultMap] = field(default_factory=dict)
-    limits: Callable[[int], CellLimits] | None = None
+    limits: Callable[[int], CellLimits | None] | None = None
     tests: dict[int, TestResult] = field(default_factory=dict)
     reports: dict[int, RepairReport] = field(default_factory=dict)
 
