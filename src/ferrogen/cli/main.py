@@ -17,6 +17,7 @@ from ferrogen.cli.characterise import characterise
 from ferrogen.cli.endure import endure
 from ferrogen.cli.evaluate import evaluate
 from ferrogen.cli.export import export
+from ferrogen.cli.faults import faults
 from ferrogen.cli.generate import generate
 from ferrogen.cli.sweep import sweep
 from ferrogen.cli.train import train
@@ -38,6 +39,7 @@ app.command()(calibrate)
 app.command()(train)
 app.command()(endure)
 app.command()(export)
+app.command()(faults)
 app.command()(verify)
 
 
