@@ -84,7 +84,13 @@ def _tell(record: dict[str, Any], out: Path) -> None:
         )
     for name, outcome in record["solvers"].items():
         if not outcome["converged"]:
-            typer.echo(f"  the solver '{name}' did not converge: relative residual {outcome['residual']:.1e}")
+            typer.echo(f"  '{name}' did not converge: relative residual {outcome['residual']:.1e}. {outcome['remedy']}")
+    rounding = record["simulator"]["largest_expected_rounding"]
+    if not record["agree"] and rounding > record["tolerances"]["ngspice"]:
+        typer.echo(
+            f"  rounding in ngspice alone may reach {rounding:.0e} here: its numbers do not hold currents this small"
+            " beside conductances this large"
+        )
     if size["nodes_left_out"]:
         typer.echo(f"  {size['nodes_left_out']} nodes without a path to a source are left out")
     took = ", ".join(f"{name} {seconds:.2g} s" for name, seconds in record["seconds"].items())

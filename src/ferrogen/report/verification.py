@@ -214,6 +214,7 @@ def verification_record(array: ChosenArray, found: Verification) -> dict[str, An
                 "converged": item.outcome.converged,
                 "iterations": item.outcome.iterations,
                 "residual": item.outcome.residual,
+                "remedy": item.outcome.remedy,
             }
             for item in (found.direct, found.lines)
             if item is not None
@@ -222,6 +223,7 @@ def verification_record(array: ChosenArray, found: Verification) -> dict[str, An
             "options": dict(found.netlist.deck.options),
             "wires": found.netlist.elements.wires,
             "current_scale": found.netlist.elements.scale,
+            "largest_expected_rounding": found.rounding,
             "warnings": list(found.simulated.run.warnings),
         },
         "seconds": found.seconds,

@@ -11,7 +11,7 @@ import numpy as np
 
 from ferrogen.circuit.network.network import Drive, Network
 from ferrogen.circuit.solvers.solution import Solution
-from ferrogen.circuit.solvers.solve import solve
+from ferrogen.circuit.solvers.solve import LEAST_TOLERANCE, solve
 from ferrogen.circuit.spice.compare import FLOOR, Comparison, compare
 from ferrogen.circuit.spice.run import DEFAULT_TIME_LIMIT
 from ferrogen.circuit.spice.static import SimulatedArray, StaticNetlist, static_netlist
@@ -25,7 +25,7 @@ SIMULATOR_TOLERANCE: Final = 1e-6
 SOLVER_TOLERANCE: Final = 1e-9
 """Largest relative difference between our own solvers that counts as agreement."""
 
-_RESIDUAL = 1e-13  # asked of our solvers; what they reach is in their outcomes
+_RESIDUAL = LEAST_TOLERANCE  # asked of our solvers; what they reach is in their outcomes
 _ROUNDING = 64.0  # of a node's currents, in rounding errors of the largest voltage over the smallest resistance
 
 
@@ -44,6 +44,8 @@ class Verification:
         with_direct: of the iterative with the direct one; None likewise.
         seconds: wall-clock time of every solver.
         tolerance: for ngspice, relative [1].
+        rounding: estimate, on the high side, of what rounding in ngspice's matrix does to the smallest current that is
+            compared [1].
     """
 
     network: Network
@@ -56,6 +58,7 @@ class Verification:
     with_direct: Comparison | None
     seconds: dict[str, float]
     tolerance: float
+    rounding: float
 
     @property
     def converged(self) -> bool:
@@ -113,7 +116,10 @@ def verify_network(
         if tried.method == "lines":  # a solution of the direct solver would agree with itself
             lines = tried
             seconds["lines"] = time.perf_counter() - begun
-    chosen = _wires(network, drive, direct, tolerance) if wires == "auto" else wires
+    chosen = wires if wires != "auto" else "resistors"
+    rounding = nodal_rounding(network, drive, direct, wires=chosen == "resistors")
+    if wires == "auto" and rounding > 0.5 * tolerance:
+        chosen, rounding = "branches", nodal_rounding(network, drive, direct, wires=False)
     netlist = static_netlist(network, drive, wires=chosen, isolated=isolated, header=header)
     if keep_netlist is not None:
         with atomic_path(keep_netlist) as temporary:
@@ -131,18 +137,34 @@ def verify_network(
         with_direct=None if lines is None else compare(lines, direct, names=("lines", "direct")),
         seconds=seconds,
         tolerance=tolerance,
+        rounding=rounding,
     )
 
 
-def _wires(network: Network, drive: Drive, solution: Solution, tolerance: float) -> Wires:
-    """Return ``branches`` if the voltages across resistors would not hold the smallest current that is compared."""
+def nodal_rounding(network: Network, drive: Drive, solution: Solution, *, wires: bool = True) -> float:
+    """Return how far rounding alone moves the smallest current that is compared, in a simulator's nodal matrix [1].
+
+    A node's voltage V is a double, so a current G V into it is off by G V times the rounding unit, however small the
+    difference of voltages that drives it.
+
+    Args:
+        network: cells, wires, ends.
+        drive: sources.
+        solution: gives the currents of the ends and the voltages of the nodes.
+        wires: whether those of wires count; with ``branches`` only cells' currents follow from voltages.
+    """
     outer = ends(network)
     resistances = [network.row_segments.ravel(), network.column_segments.ravel(), *outer.values()]
-    smallest = float(np.concatenate(resistances).min(initial=np.inf))
-    smallest = min([smallest, *(bridge.resistance for bridge in network.bridges)])
+    resistances.append(np.array([bridge.resistance for bridge in network.bridges]))
+    steepest = 1.0 / float(np.concatenate(resistances).min(initial=np.inf)) if wires else 0.0
+    if solution.row_voltage is not None and solution.column_voltage is not None:
+        across = solution.row_voltage - solution.column_voltage
+        _, slope = network.law.current(network.conductance[:, :, None], across)
+        steepest = max(steepest, float(slope.max(initial=0.0)))
     volts = max(float(np.abs(getattr(drive, side)[np.isfinite(outer[side])]).max(initial=0.0)) for side in SIDES)
     flowing = np.concatenate([np.abs(getattr(solution, f"{side}_current"))[np.isfinite(outer[side])] for side in SIDES])
     largest = float(flowing.max(initial=0.0))
-    rounding = _ROUNDING * float(np.finfo(np.float64).eps) * volts / smallest
+    if largest == 0.0:
+        return 0.0
     least = max(float(flowing.min(initial=np.inf)), FLOOR * largest)
-    return "branches" if largest > 0.0 and rounding > 0.5 * tolerance * least else "resistors"
+    return _ROUNDING * float(np.finfo(np.float64).eps) * volts * steepest / least

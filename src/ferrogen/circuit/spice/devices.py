@@ -112,7 +112,8 @@ def exponential_current(voltage: str, conductance: str, name: str, *, rectifies:
     """Return the current of :class:`.cells.Sinh` or :class:`.cells.Rectifying` in the B-source language.
 
     Near 0 V a rectifying law takes the form without cancellation: sinh(u) + b (cosh(u) - 1), where cosh(u) - 1 is
-    2 sinh(u / 2)^2 and b = (R - 1) / (R + 1). Beyond 600 V0 the tangent goes on.
+    2 sinh(u / 2)^2 and b = (R - 1) / (R + 1). A rising exponential is cosh + sinh, since ngspice's own exp stands still
+    above e^228. Beyond 600 V0 the tangent goes on.
 
     Args:
         voltage: across the cell, an expression such as ``v(p,n)``.
@@ -125,8 +126,9 @@ def exponential_current(voltage: str, conductance: str, name: str, *, rectifies:
     inside = f"sinh({u})"
     if rectifies:
         near = f"(sinh({u}) + {{bias_{name}}}*sinh({u}/2)*sinh({u}/2))"
-        far = f"({{along_{name}}}*(exp({u}) - 1) - {{against_{name}}}*(exp(-{u}) - 1))"
-        inside = f"(abs({v}) < {{{v0}}} ? {near} : {far})"
+        forward = f"({{along_{name}}}*(cosh({u}) + sinh({u}) - 1) + {{against_{name}}}*(1 - exp(-{u})))"
+        backward = f"({{along_{name}}}*(exp({u}) - 1) - {{against_{name}}}*(cosh({u}) - sinh({u}) - 1))"
+        inside = f"(abs({v}) < {{{v0}}} ? {near} : ({v} > 0 ? {forward} : {backward}))"
     top, level = int(LARGEST_EXPONENT), int(LARGEST_EXPONENT) - 1
     above = f"{{{g}*up_{name}}}*({v} - {{{level}*{v0}}})"
     below = f"{{{g}*down_{name}}}*({v} + {{{level}*{v0}}})"

@@ -19,8 +19,8 @@ from ferrogen.core.errors import argument_error
 
 ACCURATE: Final[Mapping[str, float]] = MappingProxyType(
     {
-        "reltol": 1e-10,
-        "vntol": 1e-15,
+        "reltol": 1e-8,
+        "vntol": 1e-12,
         "abstol": 1e-21,
         "gmin": 1e-21,
         "pivtol": 1e-30,
@@ -30,8 +30,10 @@ ACCURATE: Final[Mapping[str, float]] = MappingProxyType(
 )
 """Simulator options under which operating points are good to the last digits that the matrix leaves.
 
-`abstol` and `gmin` lie nine decades below a current of 1 pA and a conductance of 1 pS. `pivtol` is absolute, and the
-default of 1e-13 is larger than the diagonal of a node with two resistors of 1e14 Ohm.
+Newton's method stops when no unknown changes by more than these; the next step would be of the order of their square,
+so finer ones gain nothing, and where rounding of a floating line exceeds them it never stops. `gmin` lies nine decades
+below 1 pS. `pivtol` is absolute, and the default of 1e-13 is larger than the diagonal of a node with two resistors of
+1e14 Ohm.
 """
 
 _WIDTH = 110

@@ -16,6 +16,7 @@ from ferrogen.circuit.spice.netlist import ACCURATE, Deck, comment, element, num
 from ferrogen.circuit.spice.run import DEFAULT_TIME_LIMIT, SimulatorRun, run_ngspice
 from ferrogen.circuit.spice.static_elements import (
     PIVOT_THRESHOLD,
+    SIDES,
     ArrayElements,
     Wires,
     array_elements,
@@ -139,7 +140,9 @@ def static_netlist(
         **elements.parts,
         "Sources. i(v_left_0) is minus the current into row 0 from the left; likewise the others.": sources,
     }
-    options = dict(ACCURATE) | ({"pivrel": PIVOT_THRESHOLD} if wires == "branches" else {})
+    options = dict(ACCURATE) | {"abstol": elements.scale * _least_current(network, drive)}
+    if wires == "branches":
+        options["pivrel"] = PIVOT_THRESHOLD
     notes = "\n".join([*([header] if header else []), *elements.notes])
     return StaticNetlist(network, drive, Deck(title, notes, parts, options, _commands(elements, drive)), elements)
 
@@ -182,6 +185,20 @@ def _elements(network: Network, wires: Wires, isolated: Literal["refuse", "groun
     if isolated == "refuse":
         lost.refuse()
     return array_elements(network, ~lost.nodes, wires)
+
+
+def _least_current(network: Network, drive: Drive) -> float:
+    """Return a millionth of the smallest current of a cell under the largest voltage [A].
+
+    The simulator goes on until no current changes by more (Newton's next step would be the square of that). It must lie
+    above the rounding of the largest currents, or currents that should vanish, as of a floating line, never settle.
+    """
+    conductance = float(network.conductance[network.conductance > 0.0].min(initial=np.inf))
+    volts = max(float(np.abs(getattr(drive, side)).max(initial=0.0)) for side in SIDES)
+    if not (np.isfinite(conductance) and volts > 0.0):
+        return ACCURATE["abstol"]
+    across = float(np.abs(network.law.current(np.array([conductance]), np.array([volts, -volts]))[0]).min())
+    return max(ACCURATE["abstol"], 1e-6 * min(conductance * volts, across))
 
 
 def _commands(elements: ArrayElements, drive: Drive) -> list[str]:
