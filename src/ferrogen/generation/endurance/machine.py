@@ -25,7 +25,7 @@ from ferrogen.chip.usage import Usage
 from ferrogen.core.errors import SilentCellsError
 from ferrogen.core.streams import Purpose
 from ferrogen.generation.endurance.spec import EnduranceSpec
-from ferrogen.generation.endurance.upkeep import Upkeep
+from ferrogen.generation.endurance.upkeep import LayerSettings, Upkeep
 from ferrogen.generation.generator import ChipGenerator
 from ferrogen.sampler.latents import Calibration
 
@@ -114,7 +114,7 @@ class Machine:
         """Bring the chip to its state after ``cycle`` cycles of an arm: cells, temperature, what is in use."""
         for number in sorted(self.chip.tiles):
             self._age(number, upkeep, cycle)
-        self.set_layers(upkeep)
+        self.set_layers(upkeep.layers(cycle))
         point = replace(self.spec.point, temperature=self.spec.temperature(cycle))
         self.generator.move(point, upkeep.calibration, keep_converters=True)
 
@@ -141,9 +141,9 @@ class Machine:
         self.stand(replace(upkeep, calibration=calibration), cycle)
         return since
 
-    def set_layers(self, upkeep: Upkeep) -> None:
-        """Set the decoder's periphery to what is in use."""
-        for layer, settings, scale in zip(self.generator.decoder.layers, upkeep.layers, self.scales, strict=True):
+    def set_layers(self, layers: list[LayerSettings]) -> None:
+        """Set the decoder's periphery."""
+        for layer, settings, scale in zip(self.generator.decoder.layers, layers, self.scales, strict=True):
             settings.apply(layer, scale)
 
     def settle(self) -> None:

@@ -17,6 +17,7 @@ from ferrogen.generation.endurance.upkeep import (
     Upkeep,
     layer_record,
     settings_of,
+    with_gain,
 )
 
 
@@ -27,6 +28,7 @@ def maintain(machine: Machine, measure: Measure, policy: Policy, upkeep: Upkeep,
     """
     how, tiles = machine.spec.maintenance, machine.generator.decoder.tiles
     now = replace(upkeep, written=dict(upkeep.written))
+    since = cycle
     machine.stand(now, cycle)
     cost = replace(now.cost, turns=now.cost.turns + 1)
     written: list[int] = []
@@ -38,17 +40,19 @@ def maintain(machine: Machine, measure: Measure, policy: Policy, upkeep: Upkeep,
             now.written[number] = (cycle, turn)
             pulses += machine.written(number, turn, cycle).pulses
         cost = _with_writes(machine, cost, len(written), pulses, watched=len(tiles))
-        if written:
-            machine.stand(now, cycle)
-    layers = _layers(machine, measure, policy, now, cycle)
+        if written:  # cells relax most right after they are written: the decoder is set once they have
+            since = cycle + how.reads
+            machine.stand(now, since)
+    layers = _layers(machine, measure, policy, now, since)
     runs = CALIBRATION_LATENTS / TESTS * ("converters" in policy.tasks) + ("gain" in policy.tasks)
     if runs:
-        products, energy = measure.test_energy(cycle)
+        products, energy = measure.test_energy(since)
         cost = replace(cost, products=cost.products + round(runs * products), energy=cost.energy + runs * energy)
     cost = replace(cost, recalibrations=cost.recalibrations + (layers is not None))
     return {
         "written": written,
         "layers": None if layers is None else [layer_record(item) for item in layers],
+        "in_use_from": since,
         "cost": asdict(cost),
     }
 
@@ -70,13 +74,11 @@ def _with_writes(machine: Machine, cost: Cost, tiles: int, pulses: int, *, watch
 def _layers(machine: Machine, measure: Measure, policy: Policy, now: Upkeep, cycle: int) -> list[LayerSettings] | None:
     if not {"converters", "gain"} & set(policy.tasks):
         return None
-    decoder = machine.generator.decoder
+    decoder, layers = machine.generator.decoder, now.layers(cycle)
     if "converters" in policy.tasks:
         decoder.move(machine.generator.at)
-        now.layers = [settings_of(layer, old.gain) for layer, old in zip(decoder.layers, now.layers, strict=True)]
+        layers = [settings_of(layer, old.gain) for layer, old in zip(decoder.layers, layers, strict=True)]
     if "gain" in policy.tasks:
-        now.layers = [
-            replace(old, gain=old.gain * more) for old, more in zip(now.layers, measure.gains(cycle), strict=True)
-        ]
-    machine.set_layers(now)
-    return now.layers
+        layers = [with_gain(old, more) for old, more in zip(layers, measure.gains(cycle), strict=True)]
+    machine.set_layers(layers)
+    return layers

@@ -36,6 +36,7 @@ TESTS: Final = 256
 """Test inputs of every layer."""
 
 _STRAY: Final = 0.5  # levels: beyond it, a cell reads as another level
+_KNOWN: Final = 0.1
 _LATENTS: Final = {
     "mean": "latent_mean",
     "standard_deviation": "latent_deviation",
@@ -178,13 +179,20 @@ class Measure:
             return layer(x, self.machine.generator.at, self.addresses(cycle)) - layer.bias
 
     def gains(self, cycle: int) -> list[NDArray[np.float32]]:
-        """Return by which factor every output of every layer must grow to match the float products."""
+        """Return by which factor every output of every layer must grow to match the float products.
+
+        It is 1 for outputs whose factor noise hides: those where one standard error of the regression is more than a
+        tenth of it.
+        """
         found = []
         for layer, x, wanted in self._decoder():
-            seen = self.multiply(layer, x, cycle).double()
-            power = wanted.double().square().sum(dim=0)
-            kept = (seen * wanted.double()).sum(dim=0) / power.clamp(min=1e-30)
-            found.append(np.asarray((1.0 / kept.clamp(0.2, 5.0)).float().numpy()))
+            seen, right = self.multiply(layer, x, cycle).double(), wanted.double()
+            power = right.square().sum(dim=0).clamp(min=1e-30)
+            kept = (seen * right).sum(dim=0) / power
+            rest = (seen - kept * right).square().sum(dim=0) / (seen.shape[0] - 1)
+            known = (rest / power).sqrt() < _KNOWN * kept
+            factor = torch.where(known, 1.0 / torch.where(known, kept, 1.0), 1.0)
+            found.append(np.asarray(factor.float().numpy()))
         return found
 
     def _image_error(self, cycle: int) -> float:

@@ -23,6 +23,7 @@ from ferrogen.generation.endurance.upkeep import (
     calibration_record,
     layer_record,
     settings_of,
+    with_gain,
 )
 from ferrogen.sampler.latents import Calibration
 
@@ -156,11 +157,12 @@ def _start(bench: _Bench, records: Records) -> tuple[Record, Record]:
         energy = [energy_of(use, chip.spec, chip.device, point).total for use in (programming, chip.usage)]
         layers = machine.generator.decoder.layers
         gains = [np.ones(layer.outputs, dtype=np.float32) for layer in layers]
+        settings = [settings_of(layer, ones) for layer, ones in zip(layers, gains, strict=True)]
         if bench.spec.start_gain:
             gains = measure.gains(0)
             energy.append(measure.test_energy(0)[1])
         start = {
-            "layers": [layer_record(settings_of(layer, gain)) for layer, gain in zip(layers, gains, strict=True)],
+            "layers": [layer_record(with_gain(item, gain)) for item, gain in zip(settings, gains, strict=True)],
             "latents": calibration_record(machine.generator.sampler.in_use),
             "cycles": machine.commissioning,
             "tiles": len(machine.chip.tiles),

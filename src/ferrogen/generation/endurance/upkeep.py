@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,11 @@ class LayerSettings:
         layer.input_scale, layer.full_scale = self.input_scale, self.full_scale
         layer.mean_input = torch.from_numpy(self.mean_input.copy())
         layer.scale = scale * torch.from_numpy(self.gain.copy())
+
+
+def with_gain(settings: LayerSettings, factor: NDArray[np.float32]) -> LayerSettings:
+    """Return settings whose gains are larger by a factor an output; a chip's digital gain ranges from 1/4 to 4."""
+    return replace(settings, gain=np.clip(settings.gain * factor, 0.25, 4.0))
 
 
 def settings_of(layer: AnalogLinear, gain: NDArray[np.float32]) -> LayerSettings:
@@ -72,21 +77,25 @@ class Upkeep:
     """What an arm has in use.
 
     Attributes:
-        layers: settings of the decoder's layers.
+        settings: of the decoder's layers, with the cycle from which on they are in use.
         calibration: of the latents, from commissioning.
         written: for a tile that was written again: (after how many cycles, for which time).
         cost: so far.
     """
 
-    layers: list[LayerSettings]
+    settings: list[tuple[int, list[LayerSettings]]]
     calibration: Calibration
     written: dict[int, tuple[int, int]] = field(default_factory=dict)
     cost: Cost = field(default_factory=Cost)
 
+    def layers(self, cycle: int) -> list[LayerSettings]:
+        """Return the settings of the decoder's layers that are in use after ``cycle`` cycles."""
+        return [layers for since, layers in self.settings if since <= cycle][-1]
+
     def take(self, record: Record) -> None:
         """Go on from a record of maintenance."""
         if record["layers"] is not None:
-            self.layers = [layer_from(item) for item in record["layers"]]
+            self.settings.append((record["in_use_from"], [layer_from(item) for item in record["layers"]]))
         for number in record["written"]:
             self.written[number] = (record["cycle"], self.written.get(number, (0, 0))[1] + 1)
         self.cost = Cost(**record["cost"])
@@ -94,7 +103,7 @@ class Upkeep:
 
 def begin(record: Record) -> Upkeep:
     """Return the state of an arm right after commissioning."""
-    return Upkeep([layer_from(item) for item in record["layers"]], calibration_from(record["latents"]))
+    return Upkeep([(0, [layer_from(item) for item in record["layers"]])], calibration_from(record["latents"]))
 
 
 def layer_record(settings: LayerSettings) -> Record:
