@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,10 @@ from numpy.typing import NDArray
 
 from ferrogen.array.programming import IdealProgramming
 from ferrogen.chip.chip import Chip
+from ferrogen.chip.placement import Placement
 from ferrogen.chip.point import OperatingPoint
 from ferrogen.chip.product import cell_product
+from ferrogen.chip.readout import draw_converters, draw_readout
 from ferrogen.chip.spec import ChipSpec
 from ferrogen.circuit.amplifier import Amplifier
 from ferrogen.circuit.converters import ADC, DAC
@@ -25,10 +28,13 @@ from ferrogen.circuit.readout.input_encoding import BitSerial, PulseWidth, seria
 from ferrogen.circuit.readout.integrator import CapacitiveIntegrator
 from ferrogen.circuit.readout.multiplexer import Multiplexer
 from ferrogen.circuit.readout.sample_hold import SampleHold
-from ferrogen.circuit.readout.sar import SarADC
+from ferrogen.circuit.readout.sar import SarADC, SarConverters
 from ferrogen.core.errors import ArgumentError
 from ferrogen.core.streams import Purpose
 from ferrogen.device.card import DeviceCard, load_card
+from ferrogen.mapping.layer import map_linear
+
+close = partial(pytest.approx, rel=1e-6, abs=0.0)  # its own default would take any two femtojoules for equal
 
 ROWS, COLUMNS, PAIRS = 32, 16, 8
 POINT = OperatingPoint(multiply_voltage=0.2)
@@ -175,7 +181,7 @@ def test_noise_of_a_bit_serial_product_adds_with_squared_weights() -> None:
     out = chip.multiply(x, POINT).double().numpy()
     plane = float(amplifier.noise_current(POINT.multiply_time / (bits - 1), POINT.temperature, 0.0))
     expected = plane * math.sqrt(serial_gain(bits))
-    assert out.std() == pytest.approx(expected, rel=3.3 / math.sqrt(2 * batch * PAIRS))
+    assert out.std() == close(expected, rel=3.3 / math.sqrt(2 * batch * PAIRS))
 
 
 def test_a_slow_trap_errs_in_a_bit_serial_product_as_in_one_read() -> None:
@@ -201,7 +207,7 @@ def test_rounding_of_planes_adds_with_squared_weights() -> None:
     error = chip.multiply(x, POINT, full_scale=wide).double().numpy() - _ideal(chip, BitSerial(bits).quantise(x))
     step = wide / 255
     # The currents of planes spread over many steps, so rounding is uniform and independent, to a per cent or two.
-    assert error.std() == pytest.approx(step / math.sqrt(12.0) * math.sqrt(serial_gain(bits)), rel=0.03)
+    assert error.std() == close(step / math.sqrt(12.0) * math.sqrt(serial_gain(bits)), rel=0.03)
 
 
 def test_both_levels_use_the_same_circuits() -> None:
@@ -257,7 +263,7 @@ def test_a_slow_amplifier_and_a_small_swing_lose_signal() -> None:
     small = Amplifier(feedback_resistance=1e8, voltage_noise=0.0, swing=0.1)
     limited = _chip(multiply_amplifier=small).multiply(x, POINT, full_scale=1.0).numpy()
     assert np.abs(exact).max() > 1.5e-9
-    assert np.abs(limited).max() == pytest.approx(1e-9)
+    assert np.abs(limited).max() == close(1e-9)
 
 
 def test_sample_mode_converters_are_drawn_and_addressed_by_cycle() -> None:
@@ -277,3 +283,66 @@ def test_a_saturated_sample_amplifier_is_told() -> None:
     chip = _chip(CARD, sample_amplifier=Amplifier(feedback_resistance=1e7, swing=0.5))
     with pytest.raises(ArgumentError, match="Lower its feedback resistance"):
         chip.sample(OperatingPoint(), range(2))
+
+
+def test_a_leaky_integrator_takes_its_share_and_resets_with_noise() -> None:
+    leaky = CapacitiveIntegrator(leakage_time=2e-4, reset_noise=False)
+    x = _inputs(5)
+    exact = _ideal(_chip(), x)
+    out = _chip(integrator=leaky).multiply(x, POINT, full_scale=1.0).numpy()
+    np.testing.assert_allclose(out, exact * leaky.gain(POINT.multiply_time), rtol=1e-4, atol=1e-14)
+    noisy, batch = CapacitiveIntegrator(leakage_time=math.inf, amplifier_gain=math.inf), 6000
+    codes = _chip(integrator=noisy).multiply(torch.zeros((batch, ROWS)), POINT, full_scale=FULL_SCALE).double().numpy()
+    expected = noisy.noise_current(POINT.multiply_time, POINT.temperature, FULL_SCALE)
+    assert codes.std() == close(expected, rel=3.3 / math.sqrt(2 * batch * PAIRS))
+
+
+def test_both_modes_have_converters_of_their_own() -> None:
+    chip = _chip(CARD, multiply_adc=SarADC(8), sample_adc=SarADC(8))
+    banks = [draw_converters(SarADC(8), chip.spec, chip.streams, 0, samples=samples) for samples in (False, True)]
+    assert isinstance(banks[0], SarConverters)
+    assert isinstance(banks[1], SarConverters)
+    assert not np.any(banks[0].weights[:, -1] == banks[1].weights[:, -1])
+
+
+def test_repaired_pairs_keep_their_converters_and_turned_ones_their_sign() -> None:
+    """The circuits of a placement are those of the physical lines; a pair turned round sees its current negated."""
+    row_of = np.concatenate([[-1, 0, 0], np.arange(1, ROWS - 2)])
+    pair_of, flipped = np.array([5, 0, 7]), np.array([False, True, False])
+    placement = Placement(row_of, pair_of, flipped, ROWS - 2)
+    design = SarADC(8, comparator=Comparator(offset=0.02, noise=0.0), sampling_noise=False)
+    dac, amplifier = DAC(8, gain_error=0.1), Amplifier(1e7, offset_voltage=1e-3)
+    chip = _chip(multiply_adc=design, dac=dac, multiply_amplifier=amplifier)
+    total = torch.ones((1, ROWS - 2, 3))
+    readout = draw_readout(chip.spec, chip.streams, [[0]], [[placement]], 3, POINT, total)
+    assert readout is not None
+    bank = draw_converters(design, chip.spec, chip.streams, 0, samples=False)
+    assert isinstance(bank, SarConverters)
+    x = np.linspace(-0.9, 0.9, 61)[:, None] * FULL_SCALE * np.ones(3)
+    got = readout.convert(torch.from_numpy(x)[None], FULL_SCALE, np.arange(61), 0)[0].numpy()
+    sign = np.array([1.0, -1.0, 1.0])
+    physical = np.zeros((61, PAIRS))
+    physical[:, pair_of] = x * sign
+    np.testing.assert_allclose(got, bank.convert(physical, FULL_SCALE)[:, pair_of] * sign, rtol=1e-6)
+    volts = amplifier.draw((PAIRS,), chip.streams.generator(Purpose.CONVERTER_MISMATCH, 0, 3))[pair_of] * sign
+    assert readout.offset_current is not None
+    np.testing.assert_allclose(readout.offset_current[0, 0].numpy(), volts * (ROWS - 2 + 1e-7), rtol=1e-5)
+    gains = dac.draw((ROWS,), chip.streams.generator(Purpose.CONVERTER_MISMATCH, 0, 2)).gain
+    lines = np.concatenate([[1], np.arange(3, ROWS)])  # of two lines with the same input, the first one's driver
+    np.testing.assert_array_equal(readout.inputs.gain[0, 0], gains[lines])
+
+
+def test_a_layer_gives_converters_the_range_of_the_planes() -> None:
+    """Planes carry more than the whole: with the whole's range they would clip."""
+    spec = replace(_chip(dac=BitSerial(8), multiply_adc=ADC(8)).spec, tiles=4)
+    chip = Chip(SILENT, seed=1, spec=spec)
+    weight = np.random.default_rng(0).uniform(-1.0, 1.0, (PAIRS, ROWS))
+    layer = map_linear(chip, weight, np.zeros(PAIRS))
+    x = _inputs(256) * 0.7
+    layer.calibrate(x, POINT)
+    layer(x, POINT, np.arange(256))
+    planes = [plane for _, plane in BitSerial(8).planes((x / layer.input_scale).double().numpy())]
+    matrices = layer.matrices(POINT)
+    current = np.abs(np.stack(planes) @ matrices.mean[0].double().numpy()) * matrices.drive
+    assert layer.full_scale == close(current.max(), rel=0.35)
+    assert chip.usage.clipped_conversions < 0.02 * current.size

@@ -9,8 +9,9 @@ With unit capacitors of relative mismatch s, C_i has the relative mismatch s / 2
 the worst differential nonlinearity, at mid-scale, is s sqrt(2^B - 1) steps (Saberi 2011,
 doi:10.1109/TCSI.2011.2107214).
 
-Energy of the array: the conventional switching draws sum_{i=1..B} 2^(B+1-2i) (2^i - 1) C V^2 on average over the codes
-(Liu 2010, doi:10.1109/JSSC.2010.2042254).
+The array is differential, 2^B units a side; the mismatch of a unit is that of both sides' together. Sampling leaves
+2 k T / C on it. Its conventional switching draws sum_{i=1..B} 2^(B+1-2i) (2^i - 1) C V^2 on average over the codes (Liu
+2010, doi:10.1109/JSSC.2010.2042254); the tests derive the sum from conservation of charge.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class SarADC:
         comparator: its offset shifts all codes, its noise enters each of the B decisions.
         cycle_time: of one decision [s]; a conversion takes B + 1 of them, one to sample.
         logic_energy: of one decision [J].
-        sampling_noise: whether k T / C noise of the sampled array is added.
+        sampling_noise: whether the thermal noise of the sampled array is added.
     """
 
     bits: int = 8
@@ -71,13 +72,13 @@ class SarADC:
 
     @property
     def capacitance(self) -> float:
-        """Of the whole array [F], 2^B units."""
+        """Of one side of the array [F], 2^B units."""
         return float(self.unit_capacitance * 2.0**self.bits)
 
     def sampling_rms(self, temperature: float) -> float:
-        """Return the rms [V] of sampled thermal noise, sqrt(k T / C), at a temperature [K]; 0 if switched off."""
+        """Return the rms [V] of sampled thermal noise, sqrt(2 k T / C), at a temperature [K]; 0 if switched off."""
         check_number("temperature", temperature, "K", may_vanish=True)
-        return math.sqrt(BOLTZMANN * temperature / self.capacitance) if self.sampling_noise else 0.0
+        return math.sqrt(2.0 * BOLTZMANN * temperature / self.capacitance) if self.sampling_noise else 0.0
 
     @property
     def normals_per_conversion(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,16 +19,18 @@ from ferrogen.circuit.readout.sample_hold import IdealSampleHold, SampleHold
 from ferrogen.core.constants import BOLTZMANN
 from ferrogen.core.errors import ArgumentError
 
+close = partial(pytest.approx, rel=1e-6, abs=0.0)  # its own default would take any two femtojoules for equal
+
 
 def test_an_amplifier_settles_with_its_pole() -> None:
     amplifier = Amplifier(bandwidth=1e6)
     tau = amplifier.time_constant
-    assert tau == pytest.approx(1.0 / (2.0 * math.pi * 1e6))
-    assert amplifier.settling_error(3.0 * tau) == pytest.approx(math.exp(-3.0))
+    assert tau == close(1.0 / (2.0 * math.pi * 1e6))
+    assert amplifier.settling_error(3.0 * tau) == close(math.exp(-3.0))
     times = np.linspace(0.0, 1e-6, 200001)
     mean = np.trapezoid(1.0 - np.exp(-times / tau), times) / 1e-6
-    assert amplifier.window_gain(1e-6) == pytest.approx(mean, rel=1e-8)
-    assert amplifier.settling_error(amplifier.latency(1e-4)) == pytest.approx(1e-4)
+    assert amplifier.window_gain(1e-6) == close(mean, rel=1e-8)
+    assert amplifier.settling_error(amplifier.latency(1e-4)) == close(1e-4)
     fast = Amplifier()
     assert (fast.settling_error(0.0), fast.window_gain(1e-9), fast.latency()) == (0.0, 1.0, 0.0)
 
@@ -35,9 +38,9 @@ def test_an_amplifier_settles_with_its_pole() -> None:
 def test_an_offset_drives_the_lines_cells_too() -> None:
     amplifier = Amplifier(feedback_resistance=1e7, offset_voltage=1e-3)
     offsets = amplifier.draw((40000,), np.random.default_rng(0))
-    assert offsets.std() == pytest.approx(1e-3, rel=3.3 / math.sqrt(80000))
+    assert offsets.std() == close(1e-3, rel=3.3 / math.sqrt(80000))
     # Kirchhoff at the virtual ground held at v: cells of 2 uS draw v G from it, the resistance passes v / R.
-    assert amplifier.offset_current(1e-3, 2e-6) == pytest.approx(1e-3 * 2e-6 + 1e-3 / 1e7)
+    assert amplifier.offset_current(1e-3, 2e-6) == close(1e-3 * 2e-6 + 1e-3 / 1e7)
     assert not IdealAmplifier().draw((3,), np.random.default_rng(0)).any()
 
 
@@ -62,9 +65,9 @@ def test_bias_follows_from_the_noise() -> None:
     # e_n^2 = 8 k T gamma / gm: the bias gives back the noise that was asked for
     amplifier = Amplifier(voltage_noise=5e-9)
     transconductance = amplifier.bias_current() / 2.0 * amplifier.transconductance_efficiency
-    assert math.sqrt(8.0 * BOLTZMANN * 300.0 * (2.0 / 3.0) / transconductance) == pytest.approx(5e-9)
-    assert amplifier.energy(1e-4) == pytest.approx(1.2 * amplifier.bias_current() * 1e-4)
-    assert Amplifier(voltage_noise=5e-8).energy(1.0) == pytest.approx(amplifier.energy(1.0) / 100.0)
+    assert math.sqrt(8.0 * BOLTZMANN * 300.0 * (2.0 / 3.0) / transconductance) == close(5e-9)
+    assert amplifier.energy(1e-4) == close(1.2 * amplifier.bias_current() * 1e-4)
+    assert Amplifier(voltage_noise=5e-8).energy(1.0) == close(amplifier.energy(1.0) / 100.0)
     assert Amplifier(voltage_noise=0.0).energy(1.0) == IdealAmplifier().energy(1.0) == 0.0
 
 
@@ -72,16 +75,16 @@ def test_an_integrator_leaks_as_its_equation_says() -> None:
     duration, leakage, gain = 1e-3, 2e-3, 500.0
     integrator = CapacitiveIntegrator(leakage_time=leakage, amplifier_gain=gain)
     solved = solve_ivp(lambda _, q: [1.0 - q[0] / leakage], (0.0, duration), [0.0], rtol=1e-10, atol=1e-15)
-    assert integrator.gain(duration) == pytest.approx(solved.y[0, -1] / duration / (1.0 + 1.0 / gain), rel=1e-8)
+    assert integrator.gain(duration) == close(solved.y[0, -1] / duration / (1.0 + 1.0 / gain), rel=1e-8)
     assert CapacitiveIntegrator(leakage_time=math.inf, amplifier_gain=math.inf).gain(1.0) == 1.0
 
 
 def test_reset_noise_is_that_of_the_capacitor() -> None:
     integrator, full_scale, duration = CapacitiveIntegrator(swing=0.5), 2e-8, 1e-4
     capacitance = integrator.capacitance(duration, full_scale)
-    assert full_scale * duration / capacitance == pytest.approx(0.5)
+    assert full_scale * duration / capacitance == close(0.5)
     charge = math.sqrt(BOLTZMANN * 350.0 * capacitance)
-    assert integrator.noise_current(duration, 350.0, full_scale) * duration == pytest.approx(charge)
+    assert integrator.noise_current(duration, 350.0, full_scale) * duration == close(charge)
     assert CapacitiveIntegrator(reset_noise=False).noise_current(duration, 350.0, full_scale) == 0.0
     x = np.array([-3e-8, 1e-8])
     np.testing.assert_array_equal(integrator.saturate(x, full_scale), Integrator().saturate(x, full_scale))
@@ -91,15 +94,15 @@ def test_reset_noise_is_that_of_the_capacitor() -> None:
 
 def test_a_held_sample_droops_and_has_thermal_noise() -> None:
     hold = SampleHold(capacitance=1e-13, leakage_current=1e-12, swing=0.5, resistance=1e5, acquisition_time=3e-8)
-    assert hold.noise(300.0) * 0.5 == pytest.approx(math.sqrt(BOLTZMANN * 300.0 / 1e-13))
-    assert hold.noise(300.0) * 0.5 == pytest.approx(203.5e-6, rel=1e-3)  # known: 203 uV on 100 fF
-    assert hold.missed_share() == pytest.approx(math.exp(-3.0))
-    assert hold.droop(1e-3) * 0.5 == pytest.approx(1e-12 * 1e-3 / 1e-13)
+    assert hold.noise(300.0) * 0.5 == close(math.sqrt(BOLTZMANN * 300.0 / 1e-13))
+    assert hold.noise(300.0) * 0.5 == close(203.5e-6, rel=1e-3)  # known: 203 uV on 100 fF
+    assert hold.missed_share() == close(math.exp(-3.0))
+    assert hold.droop(1e-3) * 0.5 == close(1e-12 * 1e-3 / 1e-13)
     times = np.array([0.0, 1e-3])
     np.testing.assert_allclose(
         hold.hold(np.full(2, 1e-8), 2e-8, times), 1e-8 * (1 - math.exp(-3)) - np.array([0, 4e-10])
     )
-    assert hold.energy() == pytest.approx(1e-13 * 0.25)
+    assert hold.energy() == close(1e-13 * 0.25)
     assert hold.latency() == 3e-8
     ideal, x = IdealSampleHold(), np.ones(2)
     assert ideal.hold(x, 1.0) is x
@@ -112,9 +115,9 @@ def test_pairs_take_turns_at_a_converter() -> None:
     assert multiplexer.converters(10) == 3
     assert multiplexer.converter_of(10).tolist() == [0, 0, 0, 0, 1, 1, 1, 1, 2, 2]
     assert multiplexer.turn(10).tolist() == [0, 1, 2, 3, 0, 1, 2, 3, 0, 1]
-    assert math.exp(-multiplexer.settling_time() / 1e-9) == pytest.approx(1e-3)
-    assert multiplexer.latency(10, 1e-7) == pytest.approx(4 * (1e-7 + multiplexer.settling_time()))
-    assert multiplexer.latency(2, 1e-7) == pytest.approx(2 * (1e-7 + multiplexer.settling_time()))
+    assert math.exp(-multiplexer.settling_time() / 1e-9) == close(1e-3)
+    assert multiplexer.latency(10, 1e-7) == close(4 * (1e-7 + multiplexer.settling_time()))
+    assert multiplexer.latency(2, 1e-7) == close(2 * (1e-7 + multiplexer.settling_time()))
     ideal = Multiplexer.ideal()
     assert (ideal.latency(10, 0.0), ideal.energy(), ideal.converters(10)) == (0.0, 0.0, 10)
 
@@ -132,9 +135,9 @@ def test_a_line_settles_as_its_ladder_does() -> None:
             matrix[k, k - 1] -= to_left
             matrix[k - 1, k] -= to_left
     moment = np.linalg.solve(matrix, np.full(cells, each))[-1]
-    assert driver.time_constant(cells, resistance, each) == pytest.approx(moment, rel=1e-9)
-    assert driver.latency(cells, resistance, each, error=math.exp(-2)) == pytest.approx(2 * moment)
-    assert driver.energy(0.5, cells, each) == pytest.approx(cells * each * 0.25)
+    assert driver.time_constant(cells, resistance, each) == close(moment, rel=1e-9)
+    assert driver.latency(cells, resistance, each, error=math.exp(-2)) == close(2 * moment)
+    assert driver.energy(0.5, cells, each) == close(cells * each * 0.25)
     assert LineDriver.ideal().time_constant(cells, 0.0, each) == 0.0
 
 
