@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ferrogen.circuit.converters import ADC
 from ferrogen.circuit.sampling_chain.column import ColumnRecord, Staircase
-from ferrogen.circuit.sampling_chain.simulate import ChainReadings, ChainWaveform, run_chain, virtual_ground
+from ferrogen.circuit.sampling_chain.simulate import ChainReadings, ChainWaveform, digitise, run_chain, virtual_ground
 from ferrogen.circuit.sampling_chain.spec import (
     ChargeIntegrator,
     SamplingChain,
@@ -263,3 +265,40 @@ def compare_with_spice(
         keep_log=keep_log,
     )  # fmt: skip
     return compare_codes(chain, column, spice, full_scale=full_scale, ramp=ramp, cells=cells)
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """How codes of the same held voltages differ with another resolution of the converter.
+
+    Attributes:
+        bits: of the converter.
+        differ: cycles whose codes differ.
+        furthest: distance of our values of these from a rounding edge, the largest [codes]; 0 if there are none.
+    """
+
+    bits: int
+    differ: int
+    furthest: float
+
+
+def disagreements_by_bits(
+    chain: SamplingChain, compared: ChainComparison, bits: Sequence[int]
+) -> tuple[Resolution, ...]:
+    """Digitise the held voltages of both again, by converters with other numbers of bits and the same full scale.
+
+    Raises:
+        ArgumentError: the chain's converter is ideal, or a number of bits that no converter has.
+    """
+    if not isinstance(chain.adc, ADC):
+        raise argument_error("chain", "have a converter with a number of bits", "ideal", "Use ADC.")
+    full = compared.readings.volts_per_step * (2 ** (chain.adc.bits - 1) - 1)
+    rows = []
+    for count in bits:
+        other = replace(chain, adc=replace(chain.adc, bits=count))
+        step = full / (2 ** (count - 1) - 1)
+        codes, distance = digitise(other, compared.readings.difference, step)
+        theirs, _ = digitise(other, compared.spice.held[:, 0] - compared.spice.held[:, 1], step)
+        which = codes != theirs
+        rows.append(Resolution(count, int(which.sum()), float(distance[which].max()) if which.any() else 0.0))
+    return tuple(rows)
