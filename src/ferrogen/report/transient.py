@@ -78,7 +78,7 @@ def column_of_tile(
 def size_chain(chain: SamplingChain, column: ColumnRecord) -> tuple[SamplingChain, float]:
     """Return the chain with a capacitance for this column's charge, and a full scale for its readings [A].
 
-    The largest charge at the end of a window takes six tenths of the rail, the largest reading one over 1.1 of full scale.
+    The largest charge at a window's end takes six tenths of the rail; the full scale is 1.1 times the largest reading.
 
     Raises:
         ArgumentError: the chain's integrator is an ideal one, or the column makes no noise.
