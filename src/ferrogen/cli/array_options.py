@@ -27,7 +27,7 @@ Segment = Annotated[
 ]
 Access = Annotated[
     str | None,
-    typer.Option(help="Open access transistor of every cell, e.g. '10 kOhm'.  \\[default: 10 kOhm in nor, else none]"),
+    typer.Option(help="Access device of a nor cell that is on, e.g. '5 kOhm'.  \\[default: 10 kOhm]"),
 ]
 Rectification = Annotated[float | None, typer.Option(help="Ratio of rectifying cells, forward over backward.")]
 Voltage = Annotated[

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from ferrogen.circuit.network.network import Drive, Network, drive
 from ferrogen.circuit.spice.array_circuit import (
     DEFAULT_NODE,
-    Law,
-    Topology,
+    LawName,
+    TopologyName,
     array_circuit,
-    array_network,
     input_voltages,
     law_in_words,
     netlist_header,
+    state_network,
 )
 from ferrogen.circuit.spice.compare_solvers import SOLVER_TOLERANCE, Verification, verify_network
 from ferrogen.circuit.spice.run import DEFAULT_TIME_LIMIT, find_ngspice
@@ -64,8 +64,8 @@ class ArrayChoice:
     rows: int = 16
     columns: int = 16
     conductances: Path | None = None
-    topology: Topology = "crosspoint"
-    law: Law = "sinh"
+    topology: TopologyName = "crosspoint"
+    law: LawName = "sinh"
     node: str = DEFAULT_NODE
     segment: float | None = None
     access: float | None = None
@@ -122,7 +122,7 @@ def chosen_array(choice: ArrayChoice) -> ChosenArray:
         card, topology=choice.topology, law=choice.law, node=choice.node, segment=choice.segment,
         access_resistance=choice.access, rectification_ratio=choice.rectification,
     )  # fmt: skip
-    network = array_network(state, circuit, choice.seed)
+    network = state_network(state, circuit, choice.seed)
     volts = card.default_sample_voltage if choice.voltage is None else choice.voltage
     inputs = input_voltages(network.shape[0], choice.vectors, volts, choice.seed)
     return ChosenArray(

@@ -9,8 +9,10 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ferrogen.circuit.network.cells import CellLaw, InSeries, Ohmic, Rectifying, SeriesResistance, Sinh
-from ferrogen.circuit.network.network import Network, uniform_network
+from ferrogen.array.topology import NOR, Crosspoint, PlainJunction, SelfRectifying, Topology
+from ferrogen.circuit.network.build import array_network, cell_law
+from ferrogen.circuit.network.cells import CellLaw, InSeries, Rectifying, SeriesResistance, Sinh
+from ferrogen.circuit.network.network import Network
 from ferrogen.circuit.spice.state import ArrayState
 from ferrogen.circuit.technology import load_technology
 from ferrogen.core.errors import argument_error, check_number, is_whole
@@ -19,12 +21,10 @@ from ferrogen.core.units import format_quantity
 from ferrogen.device.card import DeviceCard
 
 Array = NDArray[np.float64]
-Topology = Literal["crosspoint", "nor"]
-Law = Literal["ohmic", "sinh", "rectifying"]
+TopologyName = Literal["crosspoint", "nor"]
+LawName = Literal["ohmic", "sinh", "rectifying"]
 
 DEFAULT_NODE: Final = "65nm"
-ACCESS_RESISTANCE: Final = 1e4
-"""Of an open access transistor of a NOR cell [Ohm]; assumed, source: none."""
 
 _OPEN_SHARE = 0.75  # of a NOR array's word lines in one operating point
 _USED = ("on_conductance", "off_conductance", "characteristic_voltage", "switching_noise", "programmable_levels")
@@ -33,28 +33,38 @@ _MOST_VECTORS = 1000
 
 @dataclass(frozen=True, slots=True)
 class ArrayCircuit:
-    """What surrounds the cells of an array.
+    """What surrounds the junctions of an array.
 
     Attributes:
-        topology: ``crosspoint``, or ``nor``: a row is a source line, whose cells conduct if its word line is open.
+        topology: of the array, its access devices and what else is in a cell.
+        characteristic_voltage: V0 of the junctions [V]; None for ohmic ones.
         row_segment: resistance of a row line from cell to cell [Ohm].
         column_segment: of a column line [Ohm].
-        law: of the cells, access device included.
         wires: in words, where the resistances are from.
     """
 
     topology: Topology
+    characteristic_voltage: float | None
     row_segment: float
     column_segment: float
-    law: CellLaw
     wires: str
+
+    @property
+    def name(self) -> TopologyName:
+        """Of the topology."""
+        return "nor" if isinstance(self.topology, NOR) else "crosspoint"
+
+    @property
+    def law(self) -> CellLaw:
+        """Of the cells."""
+        return cell_law(self.topology, self.characteristic_voltage)
 
 
 def array_circuit(
     card: DeviceCard,
     *,
-    topology: Topology = "crosspoint",
-    law: Law = "sinh",
+    topology: TopologyName = "crosspoint",
+    law: LawName = "sinh",
     node: str = DEFAULT_NODE,
     segment: float | None = None,
     access_resistance: float | None = None,
@@ -65,57 +75,57 @@ def array_circuit(
     Args:
         card: gives V0 of the characteristic.
         topology: ``crosspoint`` or ``nor``.
-        law: ``ohmic``, ``sinh`` (the card's read model), or ``rectifying`` with the card's V0.
+        law: of the junctions: ``ohmic``, ``sinh`` (the card's read model), or ``rectifying`` with the card's V0.
         node: technology node of the wires.
         segment: resistance of every wire segment [Ohm], instead of the node's.
-        access_resistance: of a transistor in series with each cell [Ohm]; none in a crosspoint, and
-            :data:`ACCESS_RESISTANCE` in a NOR array, if not given.
-        rectification_ratio: of ``rectifying`` cells.
+        access_resistance: of the access devices of a NOR array [Ohm]; that of :class:`ferrogen.array.topology.NOR`, if
+            not given.
+        rectification_ratio: of ``rectifying`` junctions.
 
     Raises:
-        ArgumentError: an unknown word, a resistance that is not positive, a ratio without rectifying cells.
+        ArgumentError: an unknown word, a resistance that is not positive, a ratio without rectifying cells, access
+            devices in a crosspoint.
         CardError: no such technology node.
     """
     if topology not in ("crosspoint", "nor"):
         raise argument_error("topology", "be 'crosspoint' or 'nor'", repr(topology))
+    if law not in ("ohmic", "sinh", "rectifying"):
+        raise argument_error("law", "be 'ohmic', 'sinh' or 'rectifying'", repr(law))
     if (law == "rectifying") != (rectification_ratio is not None):
         raise argument_error(
             "rectification", "be given with law 'rectifying', and only then", rectification_ratio or "absent"
         )
-    v0 = card.characteristic_voltage.value
-    laws: dict[str, CellLaw] = {"ohmic": Ohmic(), "sinh": Sinh(v0)}
-    if rectification_ratio is not None:
-        laws["rectifying"] = Rectifying(v0, rectification_ratio)
-    if law not in laws:
-        raise argument_error("law", "be 'ohmic', 'sinh' or 'rectifying'", repr(law))
-    cell = laws[law]
-    access = ACCESS_RESISTANCE if access_resistance is None and topology == "nor" else access_resistance
-    if access is not None:
-        check_number("access", access, "Ohm")
-        cell = InSeries(cell, SeriesResistance(access))
+    cell = PlainJunction() if rectification_ratio is None else SelfRectifying(rectification_ratio)
+    if topology == "nor":
+        array: Topology = NOR(cell=cell) if access_resistance is None else NOR(access_resistance, cell=cell)
+    elif access_resistance is not None:
+        raise argument_error("access", "be left out for a crosspoint, which has no access devices", access_resistance)
+    else:
+        array = Crosspoint(cell)
+    v0 = None if law == "ohmic" else card.characteristic_voltage.value
     if segment is not None:
         check_number("segment", segment, "Ohm")
-        return ArrayCircuit(topology, segment, segment, cell, "segments as given")
+        return ArrayCircuit(array, v0, segment, segment, "segments as given")
     technology = load_technology(node)
     along_row, along_column = (technology.resistance * length for length in technology.segment_lengths(topology))
-    return ArrayCircuit(topology, along_row, along_column, cell, f"segments of the {node} node, minimum pitch")
+    return ArrayCircuit(array, v0, along_row, along_column, f"segments of the {node} node, minimum pitch")
 
 
-def array_network(state: ArrayState, circuit: ArrayCircuit, seed: int = 0) -> Network:
+def state_network(state: ArrayState, circuit: ArrayCircuit, seed: int = 0) -> Network:
     """Return the network of an array: rows driven from the left, columns sensed at the bottom.
 
-    In a NOR array three quarters of the word lines, drawn by ``seed``, are open; the other rows' cells carry nothing.
+    In a NOR array three quarters of the word lines, drawn by ``seed``, are on; the other rows' cells leak.
     """
-    conductance = state.conductance
-    if circuit.topology == "nor":
-        rows = conductance.shape[0]
+    on = None
+    if isinstance(circuit.topology, NOR):
+        rows = state.conductance.shape[0]
         order = Streams(seed).generator(Purpose.TEST_PATTERN, 1).permutation(rows)
-        shut = order[max(1, round(_OPEN_SHARE * rows)) :]
-        conductance = conductance.copy()
-        conductance[shut] = 0.0
-    return uniform_network(
-        conductance, row_segment=circuit.row_segment, column_segment=circuit.column_segment, law=circuit.law
-    )
+        on = np.zeros(rows, dtype=np.bool_)
+        on[order[: max(1, round(_OPEN_SHARE * rows))]] = True
+    return array_network(
+        circuit.topology, state.conductance, characteristic_voltage=circuit.characteristic_voltage,
+        row_segment=circuit.row_segment, column_segment=circuit.column_segment, word_lines=on,
+    )  # fmt: skip
 
 
 def input_voltages(rows: int, vectors: int, voltage: float, seed: int) -> Array:
@@ -138,7 +148,7 @@ def netlist_header(card: DeviceCard, state: ArrayState, circuit: ArrayCircuit) -
     along_row, along_column = (format_quantity(r, "Ohm") for r in (circuit.row_segment, circuit.column_segment))
     lines = [
         f"Made by ferrogen {version('ferrogen')}.",
-        f"{rows} x {columns} {circuit.topology} array, conductances {state.origin}.",
+        f"{rows} x {columns} {circuit.name} array, conductances {state.origin}.",
         f"Card '{card.name}': {card.title}",
         *(
             f"  {name} = {format_quantity(item.value, item.unit)}, {item.status} (source: {item.source})"
@@ -147,8 +157,8 @@ def netlist_header(card: DeviceCard, state: ArrayState, circuit: ArrayCircuit) -
         f"Cells: {law_in_words(circuit.law)}.",
         f"Wires: {circuit.wires}, {along_row} along a row, {along_column} along a column.",
     ]
-    if isinstance(circuit.law, InSeries):
-        lines.append("The access device is assumed.")
+    if isinstance(circuit.topology, NOR):
+        lines.append("Access devices are assumed; a quarter of the word lines is off.")
     if assumed:
         lines.append("Assumed, nobody measured them on this device: " + ", ".join(assumed) + ".")
     return "\n".join(lines)
