@@ -67,7 +67,7 @@ def diagnose(readings: Readings) -> FaultMap:
     state = _states(stack)
     filament = np.stack(shorted, axis=2).reshape(rows, columns)
     between = _shorts_between_pairs(stack)
-    ignored = filament.copy()
+    ignored = np.repeat(shorted[0] | shorted[1], 2, axis=1)  # the other cell of the pair does not show
     for pair in between:
         ignored[:, 2 * pair : 2 * pair + 4] = True
     off = (state == _OFF) & ~ignored

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from ferrogen.generation.fault_study import FaultStudy
 
 _UNITS = {
-    "stuck on": "of a cell",
-    "stuck off": "of a cell",
-    "open lines": "of a line",
-    "shorted lines": "of two neighbouring lines",
-    "shorted cells": "of a cell",
-    "dead columns": "of a column",
-    "converter offsets": "of a converter",
+    "stuck on": "probability of a cell",
+    "stuck off": "probability of a cell",
+    "open lines": "probability of a line",
+    "shorted lines": "probability of two neighbouring lines",
+    "shorted cells": "probability of a cell",
+    "dead columns": "probability of a column",
+    "converter offsets": "probability of a converter",
     "everything": "multiple of the reference rates",
 }
 
@@ -176,6 +176,7 @@ def _draw(folder: Path, study: FaultStudy, kinds: tuple[str, ...], chips: int, c
                 study.strips.get((kind, False)),
                 study.strips.get((kind, True)),
                 points[0].rate,
+                is_share=kind != "everything",
             )
         )
     whole = table("none", repaired=False).ravel()

@@ -39,6 +39,7 @@ class FaultPanel:
         raw_images: a few images without repair, shape ``(images, height, width)``; None: there are none.
         repaired_images: with it, likewise.
         shown: at which rate the images were made.
+        is_share: whether rates are probabilities; otherwise they are multiples.
     """
 
     title: str
@@ -49,6 +50,7 @@ class FaultPanel:
     raw_images: NDArray[np.float32] | None
     repaired_images: NDArray[np.float32] | None
     shown: float
+    is_share: bool = True
 
     def __post_init__(self) -> None:
         rising = self.rates.ndim == 1 and self.rates.size > 0 and bool(np.all(np.diff(self.rates) > 0.0))
@@ -119,7 +121,7 @@ def _draw_curves(axes: Axes, panel: FaultPanel, whole: Array, limits: tuple[floa
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_ylim(*limits)
-    axes.axhline(float(whole.mean()), color=GREY, linestyle=DASHES, linewidth=1.1, zorder=1.5)
+    axes.axhline(float(np.exp(np.mean(np.log(whole)))), color=GREY, linestyle=DASHES, linewidth=1.1, zorder=1.5)
     silent = 0
     for values, (_, colour, marker), order in ((panel.raw, _RAW, 3), (panel.repaired, _REPAIRED, 4)):
         known = np.isfinite(values).any(axis=0)
@@ -137,7 +139,7 @@ def _draw_curves(axes: Axes, panel: FaultPanel, whole: Array, limits: tuple[floa
     if panel.rates.size > 1:
         margin = (panel.rates[-1] / panel.rates[0]) ** 0.06
         axes.set_xlim(float(panel.rates[0] / margin), float(panel.rates[-1] * margin))
-    axes.set_xticks(panel.rates, [_short(rate) for rate in panel.rates])
+    axes.set_xticks(panel.rates, [_short(rate, share=panel.is_share) for rate in panel.rates])
     axes.minorticks_off()
     axes.set_title(panel.title[:1].upper() + panel.title[1:], fontweight="bold")
     axes.set_xlabel(panel.unit)
@@ -147,11 +149,11 @@ def _draw_curves(axes: Axes, panel: FaultPanel, whole: Array, limits: tuple[floa
         )
 
 
-def _short(rate: float) -> str:
-    """Write a rate as few characters: 0.3 %, 3e-5."""
-    if rate >= 0.9e-4 and rate <= 1.0:
-        return f"{100.0 * rate:.3g} %"
-    return f"{rate:.3g}" if rate > 1.0 else f"{rate:.0e}".replace("e-0", "e-")
+def _short(rate: float, *, share: bool) -> str:
+    """Write a rate in few characters: 0.3 %, 3e-5; a multiple as it is."""
+    if not share:
+        return f"{rate:.3g}"
+    return f"{100.0 * rate:.3g} %" if rate >= 0.9e-4 else f"{rate:.0e}".replace("e-0", "e-")
 
 
 def _draw_strips(figure: Figure, place: Any, panel: FaultPanel) -> None:
