@@ -81,6 +81,18 @@ def test_verify_takes_ones_own_array_and_tells_of_disagreement(
     assert "solvers DISAGREE" in capsys.readouterr().out
 
 
+@needs_ngspice
+def test_verify_takes_the_sampling_chain_code_for_code(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "chain"
+    assert run(monkeypatch, "verify", "--transient", "--rows", "8", "--cycles", "3", "--quiet", "--out", out) == 0
+    assert "of 3 codes differ" in capsys.readouterr().out
+    assert json.loads((out / "transient.json").read_text())["agrees"]
+    assert (out / "sampling_chain.cir").is_file()
+    assert run(monkeypatch, "verify", "--transient", "--rows", "0", "--quiet", "--out", out) == 2
+
+
 @pytest.mark.parametrize(
     ("body", "says"),
     [

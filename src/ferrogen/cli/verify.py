@@ -36,6 +36,11 @@ def verify(
     ] = "auto",
     time_limit: Annotated[str, typer.Option(help="For ngspice, e.g. '120 s'; it is stopped then.")] = "120 s",
     ngspice: Annotated[str | None, typer.Option(help="Path of the ngspice program.  \\[default: in the PATH]")] = None,
+    transient: Annotated[
+        bool,
+        typer.Option("--transient", help="The sampling chain of one column of --rows cells instead, code for code."),
+    ] = False,
+    cycles: Annotated[int, typer.Option(help="Readings of the sampling chain.")] = 20,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -43,18 +48,21 @@ def verify(
 
     Writes array.cir (the netlist), ngspice.log, report.json, nodes.csv, ends.csv, verification.png.
 
-    Exit code 1 if the solvers disagree.
+    With --transient: sampling_chain.cir, transient.json, transient.png and tables. Exit code 1 if they disagree.
     """
     options.check_output(out)
     from ferrogen.cli.progress import stages
     from ferrogen.core.units import parse_quantity
     from ferrogen.report.verification import verify_card
 
+    seconds = parse_quantity(time_limit, "s", "time_limit")
+    if transient:
+        _transient(card, out, rows, cycles, seed, ngspice, seconds, json=json, quiet=quiet)
+        return
     choice = array.array_choice(
         card, rows=rows, columns=columns, conductances=conductances, topology=topology, law=law, node=node,
         segment=segment, access=access, rectification=rectification, voltage=voltage, vectors=vectors, seed=seed,
     )  # fmt: skip
-    seconds = parse_quantity(time_limit, "s", "time_limit")
     with stages(quiet=quiet) as tell:
         record = verify_card(
             choice, out, tolerance=tolerance, wires=wires, time_limit=seconds, ngspice=ngspice, progress=tell
@@ -64,6 +72,31 @@ def verify(
     else:
         _tell(record, out)
     if not record["agree"]:
+        raise typer.Exit(_DISAGREE)
+
+
+def _transient(
+    card: str, out: Path, cells: int, cycles: int, seed: int, ngspice: str | None, seconds: float, *,
+    json: bool, quiet: bool,
+) -> None:  # fmt: skip
+    from ferrogen.cli.progress import stages
+    from ferrogen.report.transient import transient_report
+
+    with stages(quiet=quiet) as tell:
+        record = transient_report(
+            card, out, seed=seed, cells=cells, cycles=cycles, ngspice=ngspice, time_limit=seconds, progress=tell
+        )
+    if json:
+        options.print_json(record)
+    else:
+        typer.echo(
+            f"Sampling chain of {record['cells']} cells, {record['traps']} traps, {record['switchings']} switchings:"
+            f" {record['codes_that_differ']} of {record['cycles']} codes differ,"
+            f" {record['of_these_not_at_an_edge']} of them not at a rounding edge;"
+            f" largest deviation {record['largest_deviation_codes']:.1e} codes (limit {record['limit_codes']:.1e})"
+        )
+        typer.echo(f"Report: {out / 'transient.json'}, {out / 'transient.png'}; the netlist beside them")
+    if not record["agrees"]:
         raise typer.Exit(_DISAGREE)
 
 

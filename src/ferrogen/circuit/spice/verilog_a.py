@@ -11,7 +11,7 @@ _MODULE = """\
 `include "disciplines.vams"
 
 module {name}(top, bottom);
-    inout top, bottom;
+    {ports} top, bottom;
     electrical top, bottom;
 
     (* desc = "share of the domains that are switched on", units = "1" *)
@@ -57,6 +57,7 @@ def verilog_a_module(card: DeviceCard, header: str = "") -> str:
     own: JunctionConstants = junction_constants(card)
     source = _MODULE.format(
         name=own.name,
+        ports="inout",  # codespell:ignore inout
         on=number(own.on_conductance),
         off=number(own.off_conductance),
         v0=number(own.characteristic_voltage),
