@@ -63,7 +63,7 @@ class Evolution:
         seed: of the cell-to-cell scatter.
         scatter: whether cells scatter; without it all follow the mean.
         nodes: of the quadrature over a mean cell's domains, in activation field and local bias. The default is right
-            to 1 % of the range (0.5 % rms), quicker and coarser are (32, 12): 1.5 %.
+            to 1 % of the range (0.3 % rms), and (32, 12), quicker, to 2 % (benchmarks/weight_drift.py).
 
     Raises:
         ArgumentError: a polarity that is not 1 or -1, or a seed that is none.
