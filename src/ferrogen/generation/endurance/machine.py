@@ -151,7 +151,7 @@ class Machine:
         for number in sorted(self.chip.tiles):
             tile = self.chip.tile(number)
             start = tile.state.switched_fraction
-            self._set(tile, self._evolution.after(start, self.exposure(tile, 0, 0), tile=number))
+            self.chip.set_condition(number, self._evolution.after(start, self.exposure(tile, 0, 0), tile=number))
 
     def _age(self, number: int, upkeep: Upkeep, cycle: int) -> None:
         tile = self.chip.tile(number)
@@ -160,11 +160,7 @@ class Machine:
             since, turn = cycle, cycle
         start = self.written(number, turn, since).switched_fraction
         condition = self._evolution.after(start, self.exposure(tile, since, cycle), tile=number, writing=turn)
-        self._set(tile, condition)
-
-    def _set(self, tile: Tile, condition: Condition) -> None:
-        self.chip.tiles[tile.number] = replace(tile, condition=condition, known=None)
-        self.chip.programmings += 1  # what was made of the cells as they were is out of date
+        self.chip.set_condition(number, condition)
 
     def written(self, number: int, turn: int, cycle: int) -> Written:
         """Return what the ``turn``-th rewriting of a tile, after ``cycle`` cycles, leaves; turn 0: the first write."""
