@@ -86,6 +86,21 @@ def test_one_cell_between_two_resistors_is_a_scalar_root(law, volts):
     assert (solution.row_voltage - solution.column_voltage)[0, 0, 0] == pytest.approx(across, rel=1e-9)
 
 
+def test_a_weak_current_into_a_strong_source_keeps_its_digits():
+    # A column broken in the middle, its halves at 0.3 V and -0.8 V: each carries one cell's nA into a source of 0.1 or
+    # 0.01 mOhm, a drop of 1e-13 V. Voltages of the whole column in double precision would leave three digits.
+    law, cell = Sinh(0.1), 1e-9
+    network = Network(
+        np.full((2, 1), cell), np.empty((2, 0)), np.array([[np.inf]]), np.ones(2), np.full(2, np.inf),
+        np.array([1e-4]), np.array([1e-5]), law,
+    )  # fmt: skip
+    solution = solve_newton(network, drive(network, left=0.1, top=0.3, bottom=-0.8), tolerance=1e-12).checked()
+    # The drop along 1 Ohm, 1e-9 V or less, is 1e-6 of the current: the cell's voltage with it, to first order.
+    for volts, into in ((0.1 - 0.3, solution.top_current), (0.1 + 0.8, solution.bottom_current)):
+        current, slope = law.current(np.array([cell]), np.array([volts]))
+        assert into[0, 0] == pytest.approx(-float(current[0] / (1.0 + slope[0])), rel=1e-9)
+
+
 shares = st.sampled_from([0.0, 0.3, 1.0])
 
 

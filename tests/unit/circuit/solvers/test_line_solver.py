@@ -328,6 +328,17 @@ def test_nothing_flows_where_all_sources_are_equal():
         assert np.all(solution.column_voltage == 0.3)
 
 
+def test_nothing_flows_from_one_level_into_floating_lines():
+    rng = np.random.default_rng(1)
+    network = uniform_network(
+        10.0 ** rng.uniform(-6, -4, (9, 7)), row_segment=1.0, column_segment=1.0, column_bottom=np.inf
+    )
+    solution = solve_lines(network, drive(network, left=0.3))
+    assert solution.outcome.converged
+    assert np.all(solution.left_current == 0.0)
+    assert np.all(solution.column_voltage == 0.3)
+
+
 def test_what_it_cannot_take_is_refused():
     plain = uniform_network(np.full((3, 2), 1e-5), row_segment=1.0, column_segment=1.0)
     sources = drive(plain, left=0.1)
