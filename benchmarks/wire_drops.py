@@ -2,22 +2,32 @@
 
     OMP_NUM_THREADS=1 python benchmarks/wire_drops.py
 
-Prints three tables and writes ``benchmarks/results/wire_drops.json``.
+Prints four tables and writes ``benchmarks/results/wire_drops.json``.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from timing import paired, row, write_results
 
 from ferrogen.array.levels import conductance_window
-from ferrogen.circuit.solvers.effective import effective_conductances
+from ferrogen.chip.chip import Chip
+from ferrogen.chip.point import OperatingPoint
+from ferrogen.chip.spec import ChipSpec
+from ferrogen.circuit.network.network import drive, uniform_network
+from ferrogen.circuit.periphery import Periphery
+from ferrogen.circuit.solvers.effective import effective_conductance, effective_conductances
+from ferrogen.circuit.solvers.solve import solve
 from ferrogen.circuit.technology import load_technology, technology_names
-from ferrogen.circuit.wires import Wires
+from ferrogen.circuit.wires import IdealWires, Wires
 from ferrogen.device.card import card_names, load_card
+from ferrogen.mapping.layer import map_linear
 
 SIZE = 128
 
@@ -103,5 +113,45 @@ def costs() -> list[dict[str, Any]]:
     return [row(name, timing) for name, timing in timings.items()]
 
 
+def cached() -> list[dict[str, Any]]:
+    """Return what a product behind wires takes once their map is known, over the same product without wires."""
+    rng = np.random.default_rng(1)
+    print("\nWith the map kept, 64 inputs:\n\n| | ms | over the product without wires | off the network by |")
+    print("|---|---|---|---|")
+    rows = []
+    for size in (256, 512):
+        conductance, volts = rng.uniform(1e-6, 1e-5, (size, size)), rng.random((64, size))
+        network = uniform_network(conductance, row_segment=1.0, column_segment=1.0)
+        effective = effective_conductance(network, tolerance=1e-12)
+        solved = -solve(network, drive(network, left=volts.T), tolerance=1e-12, nodes=False).checked().bottom_current.T
+        error = float(np.abs(volts @ effective - solved).max() / np.abs(solved).max())
+        plain, behind = np.empty((64, size)), np.empty((64, size))
+        timings = paired(
+            {
+                "without": partial(np.matmul, volts, conductance, out=plain),
+                "behind": partial(np.matmul, volts, effective, out=behind),
+            },
+            rounds=101,
+        )
+        rows.append(row(f"product behind wires, {size} x {size}", timings["behind"]) | {"error": error})
+        behind_wires = timings["behind"]
+        print(
+            f"| matrix, {size} x {size} | {behind_wires.cpu * 1e3:.3g} | {behind_wires.cpu_ratio:.3g} | {error:.1e} |"
+        )
+    point = OperatingPoint()
+    layers = {}
+    for name, wires in (("without", IdealWires()), ("behind", Wires(row_segment=1e3, column_segment=1e3))):
+        chip = Chip("hzo-mfis-nor", seed=1, spec=ChipSpec(periphery=replace(Periphery(), wires=wires)))
+        layer = map_linear(chip, rng.uniform(-1.0, 1.0, (64, 128)), np.zeros(64))
+        layer.calibrate(torch.from_numpy(rng.random((64, 128)).astype(np.float32)), point)
+        x = torch.from_numpy(rng.random((64, 128)).astype(np.float32))
+        layers[name] = partial(layer, x, point, np.arange(64))
+    timings = paired(layers, rounds=101)
+    rows.append(row("layer of a chip behind wires", timings["behind"]))
+    layer_time = timings["behind"]
+    print(f"| a chip's layer, all of its circuits | {layer_time.cpu * 1e3:.3g} | {layer_time.cpu_ratio:.3g} | |")
+    return rows
+
+
 if __name__ == "__main__":
-    write_results("wire_drops", [*technologies(), *cards(), *costs()])
+    write_results("wire_drops", [*technologies(), *cards(), *costs(), *cached()])
