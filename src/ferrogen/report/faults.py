@@ -24,6 +24,7 @@ Array = NDArray[np.float64]
 _RAW: Final = ("as it is", ORANGE, "o")
 _REPAIRED: Final = ("tested and repaired", BLUE, "s")
 _ACROSS: Final = 4
+_IMAGES: Final = 8  # of a strip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,8 +96,8 @@ def fault_figure(
     with styled():
         from matplotlib.lines import Line2D
 
-        figure = new_figure(0.6 + 3.35 * across, 1.15 + 3.75 * down)
-        grid = figure.add_gridspec(2 * down, across, height_ratios=[3.0, 1.0] * down)
+        figure = new_figure(0.5 + 3.05 * across, 1.1 + 3.6 * down)
+        grid = figure.add_gridspec(2 * down, across, height_ratios=[2.6, 1.0] * down)
         first: Axes | None = None
         for k, panel in enumerate(panels):
             row, column = divmod(k, across)
@@ -145,7 +146,12 @@ def _draw_curves(axes: Axes, panel: FaultPanel, whole: Array, limits: tuple[floa
     axes.set_xlabel(panel.unit)
     if silent:
         axes.annotate(
-            f"{silent} chips gave no images", (0.03, 0.97), xycoords="axes fraction", va="top", fontsize=8, color=GREY
+            f"{silent} chip{'s' if silent > 1 else ''} gave no images",
+            (0.03, 0.97),
+            xycoords="axes fraction",
+            va="top",
+            fontsize=8,
+            color=GREY,
         )
 
 
@@ -157,22 +163,23 @@ def _short(rate: float, *, share: bool) -> str:
 
 
 def _draw_strips(figure: Figure, place: Any, panel: FaultPanel) -> None:
-    strips = place.subgridspec(2, 1, hspace=0.06)
-    for k, (images, (_, colour, _marker)) in enumerate(((panel.raw_images, _RAW), (panel.repaired_images, _REPAIRED))):
-        axes = figure.add_subplot(strips[k, 0])
-        axes.grid(visible=False)
-        axes.set_xticks([])
-        axes.set_yticks([])
-        for side in axes.spines.values():
-            side.set_visible(False)
-        axes.spines["left"].set_visible(True)
-        axes.spines["left"].set_color(colour)
-        axes.spines["left"].set_linewidth(3.0)
+    """Draw two rows of images across the panel's width, each with its colour at the left."""
+    axes = figure.add_subplot(place)
+    axes.set_axis_off()
+    rows = [(panel.raw_images, _RAW[1]), (panel.repaired_images, _REPAIRED[1])]
+    shown = [images for images, _ in rows if images is not None]
+    across = min([_IMAGES, *(len(images) for images in shown)])
+    height, width = shown[0].shape[1:] if shown else (28, 28)
+    for k, (images, colour) in enumerate(rows):
+        top, bottom = k * (height + 6), k * (height + 6) + height
+        axes.plot([-4, -4], [top, bottom], color=colour, linewidth=3.0, solid_capstyle="butt", clip_on=False)
+        length = across * (width + 2) - 2
         if images is None:
-            axes.text(
-                0.5, 0.5, "no images", ha="center", va="center", fontsize=8.5, color=INK, transform=axes.transAxes
-            )
+            middle = (top + bottom) / 2.0
+            axes.text(length / 2.0, middle, "no images", ha="center", va="center", fontsize=8.5, color=INK)
             continue
-        page = image_grid(images, len(images), scale=2, gap=2)
-        axes.imshow(page, cmap="gray", vmin=0, vmax=255, aspect="equal", interpolation="nearest")
-        axes.set_anchor("W")
+        page = image_grid(images[:across], across, scale=1, gap=2)
+        axes.imshow(page, cmap="gray", vmin=0, vmax=255, extent=(0, length, bottom, top), interpolation="nearest")
+    axes.set_xlim(-6, across * (width + 2) - 2)
+    axes.set_ylim(2 * height + 6, 0)
+    axes.set_aspect("equal", anchor="N")
