@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -149,7 +150,7 @@ def test_export_writes_what_it_is_asked_for(
 ) -> None:
     out = tmp_path / "all"
     assert run(monkeypatch, "export", "--rows", "3", "--columns", "2", "--out", out) == 0
-    names = ["array.cir", "array.lib", "ftj_hzo_mfis_nor.lib", "ftj_hzo_mfis_nor.va"]
+    names = ["array.cir", "array.lib", "ftj_hzo_mfis_nor.lib", "ftj_hzo_mfis_nor.va", "sampling_chain.cir"]
     assert sorted(item.name for item in out.iterdir()) == names
     for name in names:
         text = (out / name).read_text()
@@ -163,7 +164,18 @@ def test_export_writes_what_it_is_asked_for(
     assert run(monkeypatch, "export", "hzo-3nm-direct", "--what", "verilog-a", "--out", one) == 0
     assert [item.name for item in one.iterdir()] == ["ftj_hzo_3nm_direct.va"]
     assert run(monkeypatch, "export", "--what", "gds", "--out", one) == 2
-    assert "netlist, subcircuit, model or verilog-a" in capsys.readouterr().err
+    assert "netlist, subcircuit, model, verilog-a or transient" in capsys.readouterr().err
+
+
+@needs_ngspice
+def test_an_exported_sampling_chain_runs_by_hand(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert run(monkeypatch, "export", "--what", "transient", "--rows", "4", "--cycles", "2", "--out", out) == 0
+    ended = subprocess.run(
+        ["ngspice", "-b", "sampling_chain.cir"], cwd=out, capture_output=True, timeout=60, check=True
+    )
+    assert b"rror" not in ended.stdout + ended.stderr
+    assert (out / "results.raw").stat().st_size > 0
 
 
 def test_export_of_ones_own_array(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from ferrogen.circuit.spice.static import array_subcircuit, static_netlist
 from ferrogen.circuit.spice.verilog_a import verilog_a_module
 from ferrogen.core.units import format_quantity
 from ferrogen.device.card import load_card
+from ferrogen.report.transient import column_of_card
 from ferrogen.report.verification import chosen_array
 
 if TYPE_CHECKING:
@@ -24,12 +25,16 @@ _JUNCTION = (
 )  # fmt: skip
 
 
-def export_files(choice: ArrayChoice, what: Sequence[str]) -> dict[str, str]:
+def export_files(
+    choice: ArrayChoice, what: Sequence[str], *, cycles: int = 4, sampling_time: float = 1e-4
+) -> dict[str, str]:
     """Return the files that were asked for, by name.
 
     Args:
-        choice: the array; of models only its card counts.
-        what: ``netlist``, ``subcircuit``, ``model``, ``verilog-a``.
+        choice: the array; of models only its card counts, of the transient its card, rows and seed.
+        what: ``netlist``, ``subcircuit``, ``model``, ``verilog-a``, ``transient``.
+        cycles: readings of the transient.
+        sampling_time: of its windows [s].
 
     Raises:
         ArgumentError: an array that cannot be built or exported.
@@ -68,6 +73,13 @@ def export_files(choice: ArrayChoice, what: Sequence[str]) -> dict[str, str]:
             "The state is the parameter switched_fraction; reading does not switch it."
         )
         files[f"{name}.va"] = verilog_a_module(card, f"{junction_header(card)}\n{how}")
+    if "transient" in what:
+        made = column_of_card(card, choice.seed, choice.rows, cycles, sampling_time)
+        how = (
+            "Run: ngspice -b sampling_chain.cir. results.raw then holds the held voltages and the codes.\n"
+            f"{len(card.assumptions())} of the card's {len(card.parameters)} parameters are assumed."
+        )
+        files["sampling_chain.cir"] = made.netlist(how)
     return files
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -92,6 +92,67 @@ def size_chain(chain: SamplingChain, column: ColumnRecord) -> tuple[SamplingChai
     return chain.with_capacitance(charge / (_SWING * chain.integrator.rail)), _HEADROOM * largest
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ReadColumn:
+    """A column of a chip with the chain that reads it.
+
+    Attributes:
+        chip: of one tile.
+        point: operating point.
+        column: its currents over the cycles.
+        chain: with a capacitance for them.
+        full_scale: of the converter [A].
+        title: what it is, in words.
+    """
+
+    chip: Chip
+    point: OperatingPoint
+    column: ColumnRecord
+    chain: SamplingChain
+    full_scale: float
+    title: str
+
+    def netlist(self, note: str = "") -> str:
+        """Return the transient netlist of all cycles."""
+        header = f"{self.title}\n{note}".rstrip()
+        return sampling_chain_deck(self.chain, self.column, full_scale=self.full_scale, header=header)
+
+
+def column_of_card(
+    card: DeviceCard | str | Path,
+    seed: int,
+    cells: int,
+    cycles: int,
+    sampling_time: float,
+    chain: SamplingChain | None = None,
+    *,
+    differential: bool = False,
+) -> ReadColumn:
+    """Program a column of a chip to random conductances of its window, and follow its traps.
+
+    The arguments are those of :func:`transient_report`.
+
+    Raises:
+        FerrogenError: a bad argument.
+    """
+    for name, count, most in (("cells", cells, 1024), ("cycles", cycles, 10_000)):
+        if not is_whole(count, 1, most):
+            raise argument_error(name, f"be a whole number from 1 to {most}", count)
+    chip = Chip(card, seed=seed, spec=ChipSpec(rows=cells, columns=2, tiles=1))
+    point = OperatingPoint.for_card(chip.device, sampling_time=sampling_time, multiply_time=sampling_time / 5.0)
+    point.check(chip.device)
+    pattern = chip.streams.generator(Purpose.TEST_PATTERN, 0).random((cells, 2))
+    tile = chip.program(0, chip.window.low + chip.window.span * pattern, samples=True)
+    column = column_of_tile(tile, point, minus=1 if differential else None, cycles=cycles)
+    sized, full_scale = size_chain(chain or SamplingChain(), column)
+    title = (
+        f"Made by ferrogen {__version__} from the card '{chip.device.name}': chip seed {seed}, one tile of {cells} rows, column 0"
+        f"{' minus column 1' if differential else ''}, {cycles} cycles."
+        " The traps' switchings are those of the simulator, with ramps instead of jumps."
+    )
+    return ReadColumn(chip, point, column, sized, full_scale, title)
+
+
 def transient_report(
     card: DeviceCard | str | Path,
     out: Path,
@@ -134,16 +195,8 @@ def transient_report(
     """
     tell = progress or _silent
     find_ngspice(ngspice)
-    for name, count, most in (("cells", cells, 1024), ("cycles", cycles, 10_000)):
-        if not is_whole(count, 1, most):
-            raise argument_error(name, f"be a whole number from 1 to {most}", count)
-    chip = Chip(card, seed=seed, spec=ChipSpec(rows=cells, columns=2, tiles=1))
-    point = OperatingPoint.for_card(chip.device, sampling_time=sampling_time, multiply_time=sampling_time / 5.0)
-    point.check(chip.device)
-    pattern = chip.streams.generator(Purpose.TEST_PATTERN, 0).random((cells, 2))
-    tile = chip.program(0, chip.window.low + chip.window.span * pattern, samples=True)
-    column = column_of_tile(tile, point, minus=1 if differential else None, cycles=cycles)
-    sized, full_scale = size_chain(chain or SamplingChain(), column)
+    made = column_of_card(card, seed, cells, cycles, sampling_time, chain, differential=differential)
+    column, sized, full_scale = made.column, made.chain, made.full_scale
     with output_folder(out) as folder:
         tell("ngspice", 0.0)
         compared = compare_with_spice(sized, column, full_scale=full_scale, time_limit=time_limit, ngspice=ngspice)
@@ -151,14 +204,9 @@ def transient_report(
         shown = column.excerpt(min(1, cycles - 1), 1)
         ours = chain_waveform(sized, shown)
         theirs = spice_waveform(sized, shown, full_scale=full_scale, time_limit=time_limit, ngspice=ngspice)
-        value = _summary(chip, point, sized, column, compared, full_scale)
-        header = (
-            f"Card {chip.device.name}, chip seed {seed}, one tile of {cells} rows, column 0"
-            f"{' minus column 1' if differential else ''}, {cycles} cycles; ferrogen {__version__}."
-            " The traps' switchings are those of the simulator, with ramps instead of jumps."
-        )
+        value = _summary(made.chip, made.point, sized, column, compared, full_scale)
         with atomic_path(folder / "sampling_chain.cir") as path:
-            path.write_text(sampling_chain_deck(sized, column, full_scale=full_scale, header=header), encoding="ascii")
+            path.write_text(made.netlist(), encoding="ascii")
         write_csv(folder / "transient.csv", _readings(compared))
         write_csv(
             folder / "transient_waveform.csv",
@@ -180,7 +228,7 @@ def transient_report(
             },
         )
         with styled():
-            figure = draw_comparison(chip.device, sized, shown, traps, ours, theirs, compared)
+            figure = draw_comparison(made.chip.device, sized, shown, traps, ours, theirs, compared)
             save_figure(figure, folder / "transient.png")
         write_json(folder / "transient.json", value)
     tell("done", 1.0)
