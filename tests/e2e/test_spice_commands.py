@@ -171,9 +171,8 @@ def test_export_writes_what_it_is_asked_for(
 def test_an_exported_sampling_chain_runs_by_hand(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert run(monkeypatch, "export", "--what", "transient", "--rows", "4", "--cycles", "2", "--out", out) == 0
-    ended = subprocess.run(
-        ["ngspice", "-b", "sampling_chain.cir"], cwd=out, capture_output=True, timeout=60, check=True
-    )
+    program = str(shutil.which("ngspice"))
+    ended = subprocess.run([program, "-b", "sampling_chain.cir"], cwd=out, capture_output=True, timeout=60, check=True)
     assert b"rror" not in ended.stdout + ended.stderr
     assert (out / "results.raw").stat().st_size > 0
 

@@ -146,8 +146,8 @@ def column_of_card(
     column = column_of_tile(tile, point, minus=1 if differential else None, cycles=cycles)
     sized, full_scale = size_chain(chain or SamplingChain(), column)
     title = (
-        f"Made by ferrogen {__version__} from the card '{chip.device.name}': chip seed {seed}, one tile of {cells} rows, column 0"
-        f"{' minus column 1' if differential else ''}, {cycles} cycles."
+        f"Made by ferrogen {__version__} from the card '{chip.device.name}': chip seed {seed}, one tile of {cells}"
+        f" rows, column 0{' minus column 1' if differential else ''}, {cycles} cycles."
         " The traps' switchings are those of the simulator, with ramps instead of jumps."
     )
     return ReadColumn(chip, point, column, sized, full_scale, title)
