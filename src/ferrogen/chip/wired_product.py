@@ -40,7 +40,7 @@ def wired_product(
         conductance: of the cells [S], not negative, shape ``(tiles, rows, columns)``, same type and device.
         wires: rows driven at the left, columns at virtual ground at the bottom.
         tolerance: largest excess current at a node over the largest current; 1e-12 in float64 and 1e-6 in float32, if
-            not given. Below the latter, float32 cannot tell.
+            not given. Solved in float64 either way; float32 cannot hold less than the latter.
         max_iterations: of conjugate gradients.
         method: ``lines`` (on CPU), ``torch`` (on any device), or ``auto``: lines for tensors on CPU.
 
@@ -151,6 +151,7 @@ class _Tensors:
     """Factors of the lines of many tiles; all tensors of shape ``(tiles, rows, columns, 1)``.
 
     Attributes:
+        kind: type of the tensors given; all below is double.
         cells: conductances.
         row: pivots of the row lines with their cells, inverted, eliminated from the left.
         column: pivots of the preconditioner's column lines, inverted, eliminated from the top.
@@ -159,7 +160,9 @@ class _Tensors:
     """
 
     def __init__(self, conductance: torch.Tensor, resistances: tuple[float, ...]) -> None:
-        self.cells = cells = conductance.detach().unsqueeze(-1)
+        self.kind = conductance.dtype
+        # In single precision residuals that are carried along fall on, while currents stay 1e-3 off in harsh arrays.
+        self.cells = cells = conductance.detach().double().unsqueeze(-1)
         self.wires = row_segment, column_segment, row_end, column_end = tuple(1.0 / part for part in resistances)
         row = _line_diagonal(cells, 2, row_segment, row_end, end_first=True) + cells
         forwards, back = _pivots(row, 2, row_segment), _pivots(row, 2, row_segment, backwards=True)
@@ -173,11 +176,11 @@ class _Tensors:
         self, rows: torch.Tensor | None, columns: torch.Tensor | None, tolerance: float, max_iterations: int
     ) -> torch.Tensor:
         """Return the voltages across the cells; see :meth:`_Lines.across`."""
-        given = rows.unsqueeze(2) if rows is not None else torch.zeros_like(self.cells)
+        given = rows.double().unsqueeze(2) if rows is not None else torch.zeros_like(self.cells)
         if columns is not None:
-            given = given - columns.unsqueeze(1)
+            given = given - columns.double().unsqueeze(1)
         whole = given.expand(*self.cells.shape[:3], given.shape[3])
-        return _solve(self, whole, tolerance, max_iterations)
+        return _solve(self, whole, tolerance, max_iterations).to(self.kind)
 
 
 def _line_diagonal(like: torch.Tensor, dim: int, segment: float, end: float, *, end_first: bool) -> torch.Tensor:

@@ -226,24 +226,28 @@ def _record(
 def _summary(study: FaultStudy, kinds: tuple[str, ...]) -> list[str]:
     import numpy as np
 
-    def mean(kind: str, multiple: float, *, repaired: bool) -> float:
+    def mean(kind: str, multiple: float, *, repaired: bool) -> str:
         values = [
             item.frechet_distance
             for item in study.points
             if (item.kind, item.multiple, item.repaired) == (kind, multiple, repaired)
         ]
         finite = [value for value in values if np.isfinite(value)]
-        return float(np.exp(np.mean(np.log(finite)))) if finite else float("nan")
+        if not finite:
+            return "no images"
+        # The mean is that of the chips that make images: those that do not are the worst of all.
+        silent = f" ({len(values) - len(finite)} of {len(values)} chips gave no images)"
+        return f"{np.exp(np.mean(np.log(finite))):.2f}" + (silent if len(finite) < len(values) else "")
 
-    lines = [f"Frechet distance without faults {mean('none', 0.0, repaired=False):.2f}"]
+    lines = [f"Frechet distance without faults {mean('none', 0.0, repaired=False)}"]
     for kind in kinds:
         points = [item for item in study.points if item.kind == kind]
         worst = max(item.multiple for item in points)
         rate = next(item.rate for item in points if item.multiple == worst)
         left = sum(item.rows_left + item.pairs_left for item in points if item.multiple == worst)
         lines.append(
-            f"{kind} at {rate:.3g}: {mean(kind, worst, repaired=False):.2f} as it is,"
-            f" {mean(kind, worst, repaired=True):.2f} repaired"
+            f"{kind} at {rate:.3g}: {mean(kind, worst, repaired=False)} as it is,"
+            f" {mean(kind, worst, repaired=True)} repaired"
             + (f" (spare lines ran out: {left} lines on all chips)" if left else "")
         )
     tested = [item for item in study.points if item.repaired]

@@ -184,6 +184,15 @@ def kind_rates(rates: FaultRates, kind: str, multiple: float) -> FaultRates:
     return replace(rates, **zero).scaled(multiple)
 
 
+def _check_present(kind: str, rates: FaultRates) -> None:
+    """Refuse a kind whose rate is zero before chips are made: it has no place on an axis of rates."""
+    names = KINDS[kind] if kind == "everything" else KINDS[kind][:1]
+    if not any(getattr(rates, name) > 0.0 for name in names):
+        raise argument_error(
+            "rates", f"hold a positive `{names[0]}` for the kind '{kind}'", 0.0, "Or leave the kind out with --kinds."
+        )
+
+
 def run_fault_study(
     model: VAE | str | Path,
     card: DeviceCard,
@@ -220,7 +229,8 @@ def run_fault_study(
         progress: called with every finished point.
 
     Raises:
-        ArgumentError: no kinds, chips or multiples, too few images, or a kind that there is not.
+        ArgumentError: no kinds, chips or multiples, too few images, a kind that there is not, or one with a
+            rate of zero.
     """
     if not is_whole(chips, 1) or not is_whole(count, 128) or not is_whole(threads, 1):
         raise argument_error("chips", "be at least 1, and count at least 128 images, and threads 1", (chips, count))
@@ -229,7 +239,7 @@ def run_fault_study(
     for multiple in multiples:
         check_number("multiples", multiple, "1")
         for kind in kinds:
-            kind_rates(rates, kind, multiple)
+            _check_present(kind, kind_rates(rates, kind, multiple))
     at = OperatingPoint.for_card(card) if point is None else point
     at.check(card)
     judge = _Judge(model, card, at, replace(spec, fault_rates=None), reference, network, count)

@@ -163,6 +163,7 @@ def endurance_caption(run: EnduranceRun) -> str:
         f"A cycle is {cycle}; latents are sampled {cells}. Grey: the chip as programmed, before any sampling."
         f" Bands: 95 % intervals, {spec.images} images a checkpoint. Before cycle 1 the latents were calibrated with"
         f" {run.start['cycles']:,} cycles of sampling. Cells are held as they are while a checkpoint's images are made."
+        " Stable: no whole interval lies beyond its limit, which so many images may be too few to tell."
         " Products: rms error over their rms, against float products of the same inputs; pixels: rms difference from"
         " the float decoder."
     )

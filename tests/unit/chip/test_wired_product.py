@@ -90,6 +90,15 @@ def test_single_precision(method):
     torch.testing.assert_close(single.double(), exact, rtol=1e-4, atol=1e-5 * float(exact.abs().max()))
 
 
+@methods
+def test_single_precision_does_not_end_before_a_harsh_array_is_solved(method):
+    # 256 x 256, 10 uS, 1 Ohm: solved in single precision, currents were 1.3e-4 off while the residual said 1e-6.
+    voltage, conductance = problem(1, 256, 256, 1, cell=1e-5)
+    exact = wired_product(voltage, conductance, Wires(1.0, 1.0))
+    single = wired_product(voltage.float(), conductance.float(), Wires(1.0, 1.0), method=method)
+    torch.testing.assert_close(single.double(), exact, rtol=0.0, atol=1e-5 * float(exact.abs().max()))
+
+
 def test_the_other_device():
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device here")

@@ -8,6 +8,7 @@ was not.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -56,14 +57,17 @@ class Records:
             raise DataFileError(
                 f"Record '{path}' belongs to another run. Delete it, and the same command makes it anew."
             )
+        if record.pop("sha256", None) != _digest(record):
+            raise DataFileError(f"Record '{path}' is damaged. Delete it, and the same command makes it anew.")
         return record
 
     def write(self, kind: str, arm: str, cycle: int, record: Record) -> Record:
         """Write a record, atomically and for good; return it as it would be read."""
         whole = {**record, "run": self.identity, "arm": arm, "cycle": cycle}
-        text = json.dumps(whole, indent=1, allow_nan=False, sort_keys=True)
+        plain: Record = json.loads(json.dumps(whole, allow_nan=False))
+        text = json.dumps({**plain, "sha256": _digest(plain)}, indent=1, allow_nan=False, sort_keys=True)
         _write(self._path(kind, arm, cycle), text)
-        return dict(json.loads(text))
+        return plain
 
     def done(self, arm: str) -> list[tuple[str, int]]:
         """Return (kind, cycle) of every record of an arm."""
@@ -135,6 +139,11 @@ def _write(path: Path, text: str) -> None:
         file.write(text + "\n")
         file.flush()
         os.fsync(file.fileno())  # before the rename: a machine that loses power must not keep the name alone
+
+
+def _digest(record: Record) -> str:
+    """Return the content hash of a record: a changed digit must not pass for a measurement."""
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
 def _parse(path: Path) -> Record:

@@ -78,6 +78,8 @@ def judge(policy: str, programmed: Record, checkpoints: list[Record]) -> Verdict
     words = "stable" if stable and intact else "stable, but degraded before the first image" if stable else "not stable"
     parts = [f"policy {policy}: {words} over {last['cycle']:,} cycles."]
     parts += [failure.says for failure in failures] or [_values(programmed, last)]
+    if not found and (growth := _not_excluded(first, checkpoints[1:])) > FRECHET_LIMIT:
+        parts.append(f"So few images cannot exclude that the Frechet distance grew by up to {growth:.0%} in use.")
     if failures:
         parts.append(_why(programmed, first, last))
     return Verdict(policy, stable, intact, tuple(failures), " ".join(parts))
@@ -109,6 +111,16 @@ def _growth(when: str, before: Record, after: Record) -> Failure | None:
         f"The Frechet distance grew {when} from {_interval(old)} to {_interval(new)} (after {after['cycle']:,} cycles)."
     )
     return Failure(f"frechet_distance {when}", after["cycle"], says)
+
+
+def _not_excluded(first: Record, later: list[Record]) -> float:
+    """Return the largest growth of the Frechet distance since the first checkpoint that intervals allow for [1]."""
+    old, most = first["frechet_distance"], 0.0
+    for new in (record["frechet_distance"] for record in later):
+        if old is not None and new is not None and None not in (*old.values(), *new.values()):
+            spread = math.hypot(*((score["high"] - score["low"]) / (2.0 * score["value"]) for score in (old, new)))
+            most = max(most, new["value"] / old["value"] * (1.0 + spread) - 1.0)
+    return most
 
 
 def _values(programmed: Record, last: Record) -> str:

@@ -47,6 +47,10 @@ def test_damage_is_told_with_the_remedy(tmp_path: Path) -> None:
         path.write_text(text)
         with pytest.raises(DataFileError, match="anew"):
             records.read("checkpoint", "none", 1)
+    records.write("checkpoint", "none", 1, {"error": 0.25})
+    path.write_text(path.read_text().replace("0.25", "0.24"))
+    with pytest.raises(DataFileError, match="damaged"):
+        records.read("checkpoint", "none", 1)
     path.write_text(json.dumps({"run": "another", "arm": "none", "cycle": 1}))
     with pytest.raises(DataFileError, match="another run"):
         records.read("checkpoint", "none", 1)
