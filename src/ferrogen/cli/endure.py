@@ -161,7 +161,9 @@ def endure(
 
 def _words(verdicts: list[Verdict]) -> str:
     def word(item: Verdict) -> str:
-        return "stable" if item.stable and item.intact else "lost before cycle 1" if item.stable else "not stable"
+        if not item.stable:
+            return "not stable"
+        return "no limit seen broken" if item.intact else "lost before cycle 1"
 
     return ", ".join(f"{item.policy} {word(item)}" for item in verdicts)
 
