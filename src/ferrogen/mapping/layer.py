@@ -10,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from ferrogen.chip.chip import Chip
+from ferrogen.chip.engine.prepared import Prepared, has_fast_product, prepare
+from ferrogen.chip.engine.product import input_codes, product
 from ferrogen.chip.point import OperatingPoint
 from ferrogen.chip.power import product_power
 from ferrogen.chip.product import ProductMatrices, analog_product, cell_product, mean_magnitude
@@ -21,6 +23,16 @@ from ferrogen.mapping.coding import code_weights
 from ferrogen.mapping.ranges import least_error_range
 
 Fidelity = Literal["statistical", "cell"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Ready:
+    """Prepared tiles, and what they were prepared for."""
+
+    matrices: ProductMatrices
+    full_scale: float
+    mean_input: torch.Tensor
+    prepared: Prepared
 
 
 @dataclass(slots=True)
@@ -51,6 +63,7 @@ class AnalogLinear:
     mean_input: torch.Tensor = field(default_factory=lambda: torch.full((1, 1, 1), 0.5))
     power: float = 0.0
     _kept: tuple[OperatingPoint, int, ProductMatrices, Readout | None] | None = field(default=None, repr=False)
+    _ready: _Ready | None = field(default=None, repr=False)
 
     @property
     def outputs(self) -> int:
@@ -119,48 +132,119 @@ class AnalogLinear:
         Raises:
             ArgumentError: an unknown fidelity.
         """
+        addresses = np.ascontiguousarray(images, dtype=np.int64)
+        return self.multiply(
+            x, point, torch.from_numpy(addresses), cycles=torch.from_numpy(addresses + first_cycle), fidelity=fidelity
+        )
+
+    def prepared(self, point: OperatingPoint) -> Prepared | None:
+        """Return the layer's tiles ready for fast products (the last ones are kept); None: its circuits need others.
+
+        They depend on the layer's ranges, too: :meth:`calibrate` first.
+        """
+        matrices = self.matrices(point)
+        periphery = self.chip.spec.periphery
+        if not has_fast_product(periphery, self.readout(point), matrices):
+            return None
+        kept = self._ready
+        if (
+            kept is None
+            or kept.matrices is not matrices
+            or kept.mean_input is not self.mean_input
+            or kept.full_scale != self.full_scale
+        ):
+            noise = self._electronic_noise(point)
+            prepared = prepare(matrices, noise, periphery, self.full_scale, self._noise_key())
+            kept = self._ready = _Ready(matrices, self.full_scale, self.mean_input, prepared)
+        return kept.prepared
+
+    def multiply(
+        self,
+        x: torch.Tensor,
+        point: OperatingPoint,
+        addresses: torch.Tensor,
+        *,
+        cycles: torch.Tensor | None = None,
+        fidelity: Fidelity = "statistical",
+    ) -> torch.Tensor:
+        """Multiply vectors, each with noise of its own address, many of which may share a cycle of the chip.
+
+        Args:
+            x: inputs, shape ``(vectors, inputs)``, float32.
+            point: operating point.
+            addresses: of the vectors' noise, int64, shape ``(vectors,)``: a vector's result depends on nothing else.
+            cycles: cycle of the chip in which each vector is multiplied, same shape (``cell`` only: it is where the
+                traps are).
+            fidelity: ``statistical`` (exact moments), or ``cell`` (every trap followed; slow, for small runs).
+
+        Returns:
+            outputs, scale and bias included, shape ``(vectors, outputs)``.
+
+        Raises:
+            ArgumentError: an unknown fidelity, shapes that do not fit, or no cycles for ``cell``.
+        """
         if fidelity not in ("statistical", "cell"):
             raise argument_error("fidelity", "be 'statistical' or 'cell'", repr(fidelity))
-        share = x / self.input_scale
-        key = self.chip.streams.key(Purpose.MULTIPLY_NOISE, self.grid[0][0])
-        periphery, v0 = self.chip.spec.periphery, self.chip.device.characteristic_voltage.value
-        matrices = self.matrices(point)
-        mean_input = self.mean_input.expand(matrices.mean.shape[0], 1, matrices.mean.shape[1])
-        noise = matrices.electronic_noise(periphery, point, mean_input)
-        readout = self.readout(point)
-        if fidelity == "statistical":
-            current, clipped = analog_product(
-                share,
-                matrices,
-                noise,
-                periphery,
-                self.full_scale,
-                point,
-                v0,
-                noise_key=key,
-                images=images,
-                readout=readout,
+        if x.ndim != 2 or x.shape[1] != self.inputs or addresses.shape != x.shape[:1]:
+            raise argument_error(
+                "x and addresses",
+                f"have the shapes (vectors, {self.inputs}) and (vectors,)",
+                f"of shapes {tuple(x.shape)} and {tuple(addresses.shape)}",
             )
+        if fidelity == "cell":
+            current, clipped = self._cell_currents(x, point, addresses, cycles)
+        elif (prepared := self.prepared(point)) is not None:
+            codes = input_codes(x, self.input_scale, prepared.input_levels)
+            current, lost = product(codes, prepared, addresses)
+            clipped = int(lost)
         else:
-            current, clipped = cell_product(
-                share,
-                self._cell_conductances(point, images + first_cycle),
-                noise,
-                periphery,
+            current, clipped = analog_product(
+                x / self.input_scale,
+                self.matrices(point),
+                self._electronic_noise(point),
+                self.chip.spec.periphery,
                 self.full_scale,
                 point,
-                v0,
-                matrices.drive,
-                noise_key=key,
-                images=images,
-                offset=matrices.offset,
-                correction=matrices.correction,
-                readout=readout,
+                self.chip.device.characteristic_voltage.value,
+                noise_key=self._noise_key(),
+                images=addresses.numpy(),
+                readout=self.readout(point),
             )
         self.chip.count_products(
             x.shape[0], len(self.grid), self.outputs, clipped, full_scale=self.full_scale, power=self.power
         )
-        return self._finish(current, matrices.drive)
+        return self._finish(current, self.matrices(point).drive)
+
+    def _noise_key(self) -> np.uint64:
+        return self.chip.streams.key(Purpose.MULTIPLY_NOISE, self.grid[0][0])
+
+    def _electronic_noise(self, point: OperatingPoint) -> torch.Tensor:
+        matrices = self.matrices(point)
+        mean_input = self.mean_input.expand(matrices.mean.shape[0], 1, matrices.mean.shape[1])
+        return matrices.electronic_noise(self.chip.spec.periphery, point, mean_input)
+
+    def _cell_currents(
+        self, x: torch.Tensor, point: OperatingPoint, addresses: torch.Tensor, cycles: torch.Tensor | None
+    ) -> tuple[torch.Tensor, int]:
+        if cycles is None or cycles.shape != addresses.shape:
+            shape = "missing" if cycles is None else f"of shape {tuple(cycles.shape)}"
+            raise argument_error("cycles", f"hold the chip's cycle of each of {x.shape[0]} vectors", shape)
+        matrices = self.matrices(point)
+        return cell_product(
+            x / self.input_scale,
+            self._cell_conductances(point, cycles.numpy()),
+            self._electronic_noise(point),
+            self.chip.spec.periphery,
+            self.full_scale,
+            point,
+            self.chip.device.characteristic_voltage.value,
+            matrices.drive,
+            noise_key=self._noise_key(),
+            images=addresses.numpy(),
+            offset=matrices.offset,
+            correction=matrices.correction,
+            readout=self.readout(point),
+        )
 
     def weights(self, point: OperatingPoint) -> NDArray[np.float64]:
         """Return the weights that products really have on average, shape ``(outputs, inputs)``."""
