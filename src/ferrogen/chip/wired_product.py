@@ -39,8 +39,9 @@ def wired_product(
         voltage: of the row drivers [V], shape ``(tiles, batch, rows)``.
         conductance: of the cells [S], not negative, shape ``(tiles, rows, columns)``, same type and device.
         wires: rows driven at the left, columns at virtual ground at the bottom.
-        tolerance: largest excess current at a node over the largest current; 1e-12 in float64 and 1e-6 in float32, if
-            not given. Solved in float64 either way; float32 cannot hold less than the latter.
+        tolerance: largest error of a line's current over the largest current of a line (or over the root of the sum of
+            its cells' squares, where those cancel); 1e-12 in float64 and 1e-6 in float32, if not given. Solved in
+            float64 either way, to that or to what rounding leaves of an excess; float32 cannot hold less than the latter.
         max_iterations: of conjugate gradients.
         method: ``lines`` (on CPU), ``torch`` (on any device), or ``auto``: lines for tensors on CPU.
 
@@ -140,7 +141,9 @@ class _Lines:
         for k, network in enumerate(self.networks):
             left, bottom = (0.0 if side is None else side[k].detach().double().numpy() for side in (rows, columns))
             sources = drive(network, left=left, bottom=bottom)
-            found = solve(network, sources, tolerance=max(tolerance, LEAST_TOLERANCE), max_iterations=max_iterations)
+            # That solver judges single nodes; what they have in excess adds up along a line.
+            of_node = max(tolerance / max(self.like.shape[1:]), LEAST_TOLERANCE)
+            found = solve(network, sources, tolerance=of_node, max_iterations=max_iterations)
             found.checked()
             if found.row_voltage is not None and found.column_voltage is not None:
                 tiles.append(torch.from_numpy(found.row_voltage - found.column_voltage))
@@ -217,17 +220,28 @@ def _tridiagonal(right: torch.Tensor, inverse: torch.Tensor, dim: int, segment: 
 def _solve(lines: _Tensors, across: torch.Tensor, tolerance: float, max_iterations: int) -> torch.Tensor:
     """Return the voltages across the cells.
 
+    A column's current misses what its nodes have in excess, all together, so that is what the tolerance judges: a small
+    excess at every node adds up along a line. The recurrence that conjugate gradients carry along says when to look;
+    what counts is the excess computed anew from the voltages, and if it is too large, they start again from there.
+    An excess that rounding alone would leave counts as none.
+
     Args:
         lines: of the tiles.
         across: the difference of the sources of a cell's lines [V], shape ``(tiles, rows, columns, batch)``.
-        tolerance: of the residual.
+        tolerance: largest sum of a column's excess currents over the largest current of a line.
         max_iterations: before it gives up.
     """
-    row_segment, column_segment, row_end, _ = lines.wires
+    row_segment, column_segment, _, _ = lines.wires
     cells, inner = lines.cells, (1, 2)
 
     def rows(current: torch.Tensor) -> torch.Tensor:
         return _tridiagonal(current, lines.row, 2, row_segment)
+
+    def along_columns(direction: torch.Tensor) -> torch.Tensor:
+        along = lines.column_diagonal * direction
+        along[:, 1:] -= column_segment * direction[:, :-1]
+        along[:, :-1] -= column_segment * direction[:, 1:]
+        return along
 
     ideal = cells * across
     row = -rows(ideal)
@@ -238,19 +252,20 @@ def _solve(lines: _Tensors, across: torch.Tensor, tolerance: float, max_iteratio
     product = (left * refined).sum(dim=inner, keepdim=True)
     residual = torch.zeros(())
     for _ in range(max_iterations):
-        current = ideal + cells * (row - column)
-        scale = torch.maximum(
-            current.abs().amax(dim=inner, keepdim=True), (row_end * row[:, :, :1]).abs().amax(dim=inner, keepdim=True)
-        )
-        excess = left.abs().amax(dim=inner, keepdim=True)
-        active = excess > tolerance * scale
-        residual = torch.where(active, excess / scale, torch.zeros_like(excess)).max()
+        scale = _largest_line(ideal + cells * (row - column))
+        active = _excess(left) > tolerance * scale
         if not bool(active.any()):
-            return across + row - column
+            row = rows(cells * column - ideal)
+            left = ideal + cells * row - along_columns(column)
+            rounding = torch.finfo(left.dtype).eps * _excess(lines.column_diagonal * column)
+            active = _excess(left) > torch.maximum(tolerance * scale, rounding)
+            if not bool(active.any()):
+                return across + row - column
+            refined = _tridiagonal(left, lines.column, 1, column_segment)
+            product, direction = (left * refined).sum(dim=inner, keepdim=True), refined
+        residual = torch.where(active, _excess(left) / scale, torch.zeros_like(scale)).max()
         response = rows(cells * direction)
-        along = lines.column_diagonal * direction - cells * response
-        along[:, 1:] -= column_segment * direction[:, :-1]
-        along[:, :-1] -= column_segment * direction[:, 1:]
+        along = along_columns(direction) - cells * response
         bend = (direction * along).sum(dim=inner, keepdim=True)
         step = torch.where(active & (bend > 0), product / bend, torch.zeros_like(bend))
         column = column + step * direction
@@ -264,3 +279,21 @@ def _solve(lines: _Tensors, across: torch.Tensor, tolerance: float, max_iteratio
         f"The wired product stopped after {max_iterations} iterations with a relative residual of"
         f" {float(residual):.1e}. Allow more iterations or a larger tolerance, or use float64."
     )
+
+
+def _excess(left: torch.Tensor) -> torch.Tensor:
+    """Return the largest sum of a column's excess currents [A], shape ``(tiles, 1, 1, batch)``."""
+    return left.abs().sum(dim=1, keepdim=True).amax(dim=2, keepdim=True)
+
+
+def _largest_line(current: torch.Tensor) -> torch.Tensor:
+    """Return the largest current of a line [A], shape ``(tiles, 1, 1, batch)``.
+
+    Where the currents of a line's cells cancel, the root of the sum of their squares: what they would be together, if
+    their signs were random.
+    """
+    of_lines = []
+    for dim, other in ((1, 2), (2, 1)):
+        together = torch.maximum(current.sum(dim=dim, keepdim=True).abs(), current.norm(dim=dim, keepdim=True))
+        of_lines.append(together.amax(dim=other, keepdim=True))
+    return torch.minimum(*of_lines)

@@ -99,6 +99,31 @@ def test_single_precision_does_not_end_before_a_harsh_array_is_solved(method):
     torch.testing.assert_close(single.double(), exact, rtol=0.0, atol=1e-5 * float(exact.abs().max()))
 
 
+@methods
+@pytest.mark.parametrize("cell", [1e-5, 1e-4])
+@pytest.mark.parametrize("tolerance", [1e-4, 1e-6, 1e-9])
+def test_every_column_is_right_to_the_tolerance(method, cell, tolerance):
+    # Judged node by node, columns of this size were 60 times the tolerance off: what nodes lack adds up along a line.
+    voltage, conductance = problem(1, 256, 256, 2, cell=cell)
+    wires = Wires(10.0, 10.0)
+    exact = wired_product(voltage, conductance, wires, tolerance=1e-13, method="lines")
+    ours = wired_product(voltage, conductance, wires, tolerance=tolerance, method=method)
+    error = (ours - exact).abs().amax(dim=2) / exact.abs().amax(dim=2)
+    assert float(error.max()) <= tolerance
+
+
+@methods
+def test_gradients_are_right_to_the_tolerance(method):
+    voltage, conductance = problem(1, 128, 128, 2, cell=1e-4)
+    found = []
+    for tolerance in (1e-13, 1e-6):
+        leaves = voltage.clone().requires_grad_(), conductance.clone().requires_grad_()
+        wired_product(*leaves, Wires(10.0, 10.0), tolerance=tolerance, method=method).sin().sum().backward()
+        found.append([leaf.grad for leaf in leaves])
+    for exact, ours in zip(*found, strict=True):
+        assert float((ours - exact).abs().max() / exact.abs().max()) <= 1e-6
+
+
 def test_the_other_device():
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device here")
