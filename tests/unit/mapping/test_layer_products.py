@@ -11,7 +11,8 @@ import torch
 from ferrogen.chip.chip import Chip
 from ferrogen.chip.point import OperatingPoint
 from ferrogen.chip.spec import ChipSpec
-from ferrogen.circuit.converters import IdealDAC
+from ferrogen.circuit.converters import ADC, IdealDAC
+from ferrogen.circuit.periphery import Periphery
 from ferrogen.core.errors import ArgumentError
 from ferrogen.mapping.layer import AnalogLinear, map_linear
 
@@ -20,7 +21,8 @@ POINT = OperatingPoint()
 
 def _layer(spec: ChipSpec | None = None) -> tuple[AnalogLinear, torch.Tensor]:
     generator = np.random.default_rng(5)
-    chip = Chip("hzo-mfis-nor", seed=3, spec=spec or ChipSpec(rows=24, columns=12))
+    fine = ChipSpec(rows=24, columns=12, periphery=Periphery(multiply_adc=ADC(16)))  # shows the noise
+    chip = Chip("hzo-mfis-nor", seed=3, spec=spec or fine)
     layer = map_linear(chip, generator.normal(size=(9, 40)), generator.normal(size=9))
     x = torch.from_numpy(generator.normal(size=(64, 40)).astype(np.float32))
     layer.calibrate(x, POINT)
