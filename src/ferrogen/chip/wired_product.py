@@ -41,7 +41,7 @@ def wired_product(
         wires: rows driven at the left, columns at virtual ground at the bottom.
         tolerance: largest error of a line's current over the largest current of a line (or over the root of the sum of
             its cells' squares, where those cancel); 1e-12 in float64 and 1e-6 in float32, if not given. Solved in
-            float64 either way, to that or to what rounding leaves of an excess; float32 cannot hold less than the latter.
+            float64 either way, to that or to what rounding leaves; float32 cannot hold less than the latter.
         max_iterations: of conjugate gradients.
         method: ``lines`` (on CPU), ``torch`` (on any device), or ``auto``: lines for tensors on CPU.
 
