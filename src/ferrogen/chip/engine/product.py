@@ -1,4 +1,4 @@
-"""Products of integer input codes with prepared tiles: the readable form, in double precision."""
+"""Products of integer input codes with prepared tiles."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from ferrogen.chip.engine.prepared import Prepared
+from ferrogen.chip.engine.reference import reference_product
 from ferrogen.core.philox import addressed_normals
 
 
@@ -32,19 +33,9 @@ def product(
     Returns:
         sums of the row tiles' converted currents [A], float32 ``(vectors, outputs)``; number of clipped conversions.
     """
-    row_tiles, rows, outputs = prepared.mean.shape
-    padded = torch.nn.functional.pad(codes, (0, row_tiles * rows - codes.shape[1]))
-    shares = padded.reshape(-1, row_tiles, rows).transpose(0, 1).double() / prepared.input_levels
-    current = torch.bmm(shares, prepared.mean.double())
-    variance = torch.bmm(shares.square(), prepared.variance.double()) + prepared.noise.double()[:, None].square()
+    row_tiles, lines = prepared.mean.shape[0], prepared.variance_step.shape[1]
     key = np.int64(prepared.key.item()).astype(np.uint64)
-    normals = torch.from_numpy(addressed_normals(key, addresses.numpy(), row_tiles * outputs))
-    current += variance.sqrt() * normals.reshape(-1, row_tiles, outputs).transpose(0, 1)
-    if added is not None:
-        current += added
-    if prepared.output_levels == 0:
-        return current.sum(dim=0).float(), torch.zeros((), dtype=torch.int64)
-    step = prepared.full_scale.double() / prepared.output_levels
-    clipped = (current.abs() > prepared.full_scale).sum()
-    converted = (current / step).round().clamp(-prepared.output_levels, prepared.output_levels)
-    return (converted.sum(dim=0) * step).float(), clipped
+    normals = torch.from_numpy(addressed_normals(key, addresses.numpy(), row_tiles * lines))
+    turned = normals.double().reshape(-1, row_tiles, lines).transpose(0, 1)
+    result, clipped = reference_product(codes, prepared, turned, added)
+    return result.float(), clipped
