@@ -55,7 +55,7 @@ class EffectiveBits:
     chips: int
 
 
-def _silent(card: DeviceCard) -> DeviceCard:
+def without_traps(card: DeviceCard) -> DeviceCard:
     """Return the card without traps."""
     return card.model_copy(update={"traps_per_cell": card.traps_per_cell.model_copy(update={"value": 0.0})})
 
@@ -84,9 +84,10 @@ def _drawn_sources(real: Periphery) -> dict[str, dict[str, object]]:
     return sources
 
 
-def _variants(card: DeviceCard, spec: ChipSpec) -> dict[str, tuple[DeviceCard, ChipSpec]]:
+def error_sources(card: DeviceCard, spec: ChipSpec) -> dict[str, tuple[DeviceCard, ChipSpec]]:
+    """Return the card and the chip with each source of error alone, all else ideal, and with all: {source: ...}."""
     ideal = replace(spec, tiles=1, programming=IdealProgramming(), continuous_levels=True, periphery=Periphery.ideal())
-    real, quiet = spec.periphery, _silent(card)
+    real, quiet = spec.periphery, without_traps(card)
 
     def periphery(**changes: object) -> ChipSpec:
         return replace(ideal, periphery=replace(Periphery.ideal(), **changes))  # type: ignore[arg-type]
@@ -127,7 +128,7 @@ def error_budget(
     spec = spec or ChipSpec()
     point.check(card)
     results = []
-    for source, (variant_card, variant_spec) in _variants(card, spec).items():
+    for source, (variant_card, variant_spec) in error_sources(card, spec).items():
         samples = source.endswith(_SAMPLING)
         measured = [_measure(variant_card, variant_spec, point, seed + k, samples=samples) for k in range(chips)]
         bits = np.array([bits for bits, _ in measured])
