@@ -83,13 +83,22 @@ class AnalogLinear:
         self.matrices(point)
         return None if self._kept is None else self._kept[3]
 
-    def calibrate(self, x: torch.Tensor, point: OperatingPoint) -> torch.Tensor:
+    def calibrate(self, x: torch.Tensor, point: OperatingPoint, *, input_scale: float | None = None) -> torch.Tensor:
         """Set the input and converter ranges from typical inputs; return the noiseless outputs for them.
 
         Both ranges are those with the least error for ``x``, ``(batch, inputs)`` (:mod:`ferrogen.mapping.ranges`).
+
+        Args:
+            x: typical inputs.
+            point: operating point.
+            input_scale: of matrices that share their inputs' converters; None: the one with the least error for ``x``.
         """
         periphery = self.chip.spec.periphery
-        self.input_scale = least_error_range(x, lambda part, scale: periphery.dac.quantise(part / scale) * scale)
+        self.input_scale = (
+            least_error_range(x, lambda part, scale: periphery.dac.quantise(part / scale) * scale)
+            if input_scale is None
+            else input_scale
+        )
         matrices = self.matrices(point)
         row_tiles, rows, _ = matrices.mean.shape
         padded = torch.nn.functional.pad(x / self.input_scale, (0, row_tiles * rows - x.shape[1]))
