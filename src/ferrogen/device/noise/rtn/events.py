@@ -28,15 +28,15 @@ from ferrogen.core.distributions import (
 )
 from ferrogen.core.errors import argument_error, check_number, is_whole
 from ferrogen.device.noise.rtn.kernel import (
-    _COUNTED_FROM,
     _EMPTY,
     _FRACTIONS,
     _FROZEN_BELOW,
     _FROZEN_COUNTER,
     _LOOK_BACK_LIMIT,
-    _OCCUPIED,
     _WAITING,
     _block_log2,
+    _fill_hazard,
+    _is_counted,
     _points,
 )
 
@@ -123,15 +123,16 @@ def _followed(
     own: tuple[np.uint64, np.uint64],
     state: NDArray[np.uint64],
     hazard: NDArray[np.float64],
+    moves: float,
     edge: NDArray[np.float64],
     first_cycle: int,
     cycles: int,
     flips: NDArray[np.float64],
 ) -> tuple[int, int]:
-    """Return (state at the beginning, number of switches) of a slow or middling trap, and note its switches."""
+    """Return (state at the beginning, number of switches) of a trap that seldom moves, and note its switches."""
     phases = hazard.shape[1] - 1
     total = hazard[_WAITING, phases]
-    log2 = _block_log2(total)
+    log2 = _block_log2(total, moves)
     length = 1 << log2
     block = first_cycle >> log2
     occupied = -1
@@ -262,17 +263,11 @@ def _history(
     plans = np.empty(2 * phases * POISSON_PLAN, dtype=np.float64)
     hazard = np.empty((3, phases + 1), dtype=np.float64)
     for trap in range(to_one.shape[0]):
-        hazard[:, phases] = 0.0
-        for phase in range(phases):
-            hazard[_EMPTY, phase] = to_one[trap, phase]
-            hazard[_OCCUPIED, phase] = to_zero[trap, phase]
-            hazard[_WAITING, phase] = to_one[trap, phase] + to_zero[trap, phase]
-            for mode in range(3):
-                hazard[mode, phases] += hazard[mode, phase]
+        moves = _fill_hazard(to_one, to_zero, trap, hazard)
         own = seed_object(key, trap_address[trap])
         place = flips if counting else flips[starts[trap] : starts[trap + 1]]
-        if hazard[_WAITING, phases] < _COUNTED_FROM:
-            begin, count = _followed(own, state, hazard, edge, first_cycle, cycles, place)
+        if not _is_counted(hazard[_WAITING, phases], moves):
+            begin, count = _followed(own, state, hazard, moves, edge, first_cycle, cycles, place)
         else:
             for phase in range(phases):
                 prepare_poisson(to_one[trap, phase], plans, 2 * phase * POISSON_PLAN)

@@ -22,12 +22,14 @@ from ferrogen.core.distributions import (
     uniform,
 )
 
-# Expected points a cycle from which counting them is cheaper than following the trap.
+# Expected points, and to-and-fro moves, a cycle from which counting is cheaper than following the trap.
 _COUNTED_FROM = 16.0
+_MOVING_FROM = 4.0
 # Blocks of a followed trap have 2**3 cycles, more if it is slow, and at most 2**32: within a longest block a double
 # still places a switch to a millionth of a cycle.
 _SHORTEST_BLOCK_LOG2 = 3
 _LONGEST_BLOCK_LOG2 = 32
+_QUIET_BLOCK_LOG2 = 10
 # A trap with fewer expected points than this in a longest block counts as frozen: its state is drawn once.
 _FROZEN_BELOW = 1e-6
 # Blocks with a mean of four points that are all empty, 50 in a row, have probability exp(-200).
@@ -41,13 +43,47 @@ _FRACTIONS = 1 << 61
 _EMPTY, _OCCUPIED, _WAITING = 0, 1, 2
 
 
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+def _fill_hazard(
+    to_one: NDArray[np.float64], to_zero: NDArray[np.float64], trap: int, hazard: NDArray[np.float64]
+) -> float:
+    """Fill the hazard table of a trap; return how often it moves to and fro in a cycle, voltage changes apart.
+
+    Most points of a trap that is almost always empty (or full) change nothing: it moves only as often as the rarer
+    of its two events happens.
+    """
+    phases = to_one.shape[1]
+    moves = 0.0
+    hazard[:, phases] = 0.0
+    for phase in range(phases):
+        capture, emission = to_one[trap, phase], to_zero[trap, phase]
+        hazard[_EMPTY, phase] = capture
+        hazard[_OCCUPIED, phase] = emission
+        hazard[_WAITING, phase] = capture + emission
+        moves += min(capture, emission)
+        for mode in range(3):
+            hazard[mode, phases] += hazard[mode, phase]
+    return moves
+
+
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+def _is_counted(points: float, moves: float) -> bool:
+    """Say whether counting a trap's points is cheaper than following it."""
+    return points >= _COUNTED_FROM and moves >= _MOVING_FROM
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
-def _block_log2(points_per_cycle: float) -> int:
-    """Return log2 of the cycles in a block: four to eight points a block, more if a cycle has more than a half."""
-    if points_per_cycle <= 0.0:
+def _block_log2(points: float, moves: float) -> int:
+    """Return log2 of the cycles in a block, for a number of points and of moves a cycle.
+
+    At least four points a block, or looking back would take many; and up to 1024 cycles if a trap moves less than once
+    in them, for a block costs as much as a move.
+    """
+    if points <= 0.0:
         return _LONGEST_BLOCK_LOG2
-    needed = int(min(math.ceil(2.0 - math.log2(points_per_cycle)), _LONGEST_BLOCK_LOG2))
-    return max(needed, _SHORTEST_BLOCK_LOG2)
+    needed = int(min(math.ceil(2.0 - math.log2(points)), _LONGEST_BLOCK_LOG2))
+    quiet = int(min(max(-math.log2(max(moves, 1e-300)), _SHORTEST_BLOCK_LOG2), _QUIET_BLOCK_LOG2))
+    return max(needed, quiet)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -151,15 +187,16 @@ def _run_followed(
     own: tuple[np.uint64, np.uint64],
     state: NDArray[np.uint64],
     hazard: NDArray[np.float64],
+    moves: float,
     first_cycle: int,
     weight: float,
     slot: NDArray[np.int64],
     out: NDArray[np.float64],
 ) -> None:
-    """Add one slow or middling trap to its column's ``out``, shape ``(cycles, slots)``."""
+    """Add one trap that seldom moves to its column's ``out``, shape ``(cycles, slots)``."""
     phases = hazard.shape[1] - 1
     total = hazard[_WAITING, phases]
-    log2 = _block_log2(total)
+    log2 = _block_log2(total, moves)
     length = 1 << log2
     block = first_cycle >> log2
     occupied = -1
@@ -254,16 +291,10 @@ def accumulate(
             slots += 1
     for column in range(first_column, last_column):
         for trap in range(starts[column], starts[column + 1]):
-            hazard[:, phases] = 0.0
-            for phase in range(phases):
-                hazard[_EMPTY, phase] = to_one[trap, phase]
-                hazard[_OCCUPIED, phase] = to_zero[trap, phase]
-                hazard[_WAITING, phase] = to_one[trap, phase] + to_zero[trap, phase]
-                for mode in range(3):
-                    hazard[mode, phases] += hazard[mode, phase]
+            moves = _fill_hazard(to_one, to_zero, trap, hazard)
             own = seed_object(key, trap_address[trap])
-            if hazard[_WAITING, phases] < _COUNTED_FROM:
-                _run_followed(own, state, hazard, first_cycle, weights[trap], slot, out[column])
+            if not _is_counted(hazard[_WAITING, phases], moves):
+                _run_followed(own, state, hazard, moves, first_cycle, weights[trap], slot, out[column])
                 continue
             for phase in range(phases):
                 prepare_poisson(to_one[trap, phase], plans, 2 * phase * POISSON_PLAN)
