@@ -1,0 +1,268 @@
+"""One forward of the float module with typical inputs: who multiplies how much, what is drawn, what follows what."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from ferrogen.core.errors import argument_error
+from ferrogen.mapping.convert.latents import draws_numbers
+from ferrogen.mapping.convert.macs import multiply_accumulates
+from ferrogen.mapping.convert.private import has_hooks
+
+
+@dataclass(frozen=True, slots=True)
+class DigitalProduct:
+    """Products of one kind that are made outside the layers for tiles.
+
+    Attributes:
+        where: path of the module whose forward makes them; empty for the outermost.
+        operator: torch's name of it.
+        with_weights: whether an operand is a parameter or buffer; otherwise activations meet activations.
+        calls: how often.
+        macs: multiply-accumulates of the traced batch.
+    """
+
+    where: str
+    operator: str
+    with_weights: bool
+    calls: int
+    macs: int
+
+
+@dataclass(slots=True, eq=False)
+class LayerTrace:
+    """What a layer did.
+
+    Attributes:
+        calls: how often it ran.
+        macs: multiply-accumulates of the traced batch.
+        shapes: of its inputs, call by call.
+    """
+
+    calls: int = 0
+    macs: int = 0
+    shapes: list[tuple[int, ...]] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class Trace:
+    """What one forward showed.
+
+    Attributes:
+        images: items of the batch.
+        layers: by ``id`` of the module.
+        order: ids of the layers in the order of their first calls.
+        digital: products outside the layers.
+        random: what drew numbers: (path of the module, torch's operator) -> how often.
+        read: ids of layers whose parameters were read outside their own forward.
+        follows: id of a batch norm -> id of the layer whose output it alone takes, every time.
+    """
+
+    images: int
+    layers: dict[int, LayerTrace]
+    order: list[int]
+    digital: list[DigitalProduct]
+    random: dict[tuple[str, str], int]
+    read: set[int]
+    follows: dict[int, int]
+
+
+def batch_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> int | None:
+    """Return the number of images of a call: the first dimension of its first tensor, or its only whole number."""
+    leaves = tree_leaves((args, kwargs))
+    for leaf in leaves:
+        if isinstance(leaf, Tensor) and leaf.dim() > 0:
+            return int(leaf.shape[0])
+    whole = [leaf for leaf in leaves if isinstance(leaf, int) and not isinstance(leaf, bool)]
+    return whole[0] if len(whole) == 1 and whole[0] > 0 else None
+
+
+@contextlib.contextmanager
+def untouched_generator() -> Iterator[None]:
+    """Leave torch's own generator as it was: what a module draws meanwhile is not the user's."""
+    with torch.random.fork_rng(devices=[]):
+        yield
+
+
+@dataclass(slots=True, eq=False)
+class _Output:
+    """An output of a layer that a batch norm may take."""
+
+    layer: int
+    tensor: weakref.ref[Tensor]
+    storage: Any
+    norm: int | None = None
+    elsewhere: bool = False
+
+
+class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    def __init__(self, root: nn.Module, layers: Iterable[nn.Module], norms: Iterable[nn.Module]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.names = {id(part): name for name, part in root.named_modules()}
+        self.layers = {id(layer): LayerTrace() for layer in layers}
+        self.norms = {id(norm) for norm in norms}
+        self.order: list[int] = []
+        self.stack: list[int] = []
+        self.products: dict[tuple[str, str, bool], list[int]] = {}
+        self.random: dict[tuple[str, str], int] = {}
+        self.read: set[int] = set()
+        self.outputs: dict[int, _Output] = {}
+        self.taken: dict[int, list[int | None]] = {}
+        self.owners: dict[int, set[int]] = {}
+        self.weights: set[int] = set()
+        for part in root.modules():
+            for tensor in (*part.parameters(recurse=False), *part.buffers(recurse=False)):
+                place = tensor.untyped_storage().data_ptr()
+                self.weights.add(place)
+                if id(part) in self.layers:
+                    self.owners.setdefault(place, set()).add(id(part))
+
+    # -- modules ----------------------------------------------------------------------------------------------------
+
+    def enter(self, module: nn.Module, args: tuple[Any, ...]) -> None:
+        self.stack.append(id(module))
+        if id(module) in self.layers:
+            seen = self.layers[id(module)]
+            if not seen.calls:
+                self.order.append(id(module))
+            seen.calls += 1
+            if args and isinstance(args[0], Tensor):
+                seen.shapes.append(tuple(args[0].shape))
+        elif id(module) in self.norms:
+            given = args[0] if args and isinstance(args[0], Tensor) else None
+            known = None if given is None else self.outputs.get(given.untyped_storage().data_ptr())
+            if known is None or known.tensor() is not given or known.norm is not None:
+                self.taken.setdefault(id(module), []).append(None)
+                if known is not None:
+                    known.elsewhere = True
+            else:
+                known.norm = id(module)
+                self.taken.setdefault(id(module), []).append(known.layer)
+
+    def leave(self, module: nn.Module, out: Any) -> None:
+        self.stack.pop()
+        if self.norms and id(module) in self.layers and isinstance(out, Tensor):
+            storage = out.untyped_storage()  # kept, so that its place in memory stays taken
+            self.outputs[storage.data_ptr()] = _Output(id(module), weakref.ref(out), storage)
+
+    # -- operators --------------------------------------------------------------------------------------------------
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        named = kwargs or {}
+        name = func._schema.name.removeprefix("aten::")  # noqa: SLF001
+        inside = [key for key in self.stack if key in self.layers]
+        given = [leaf for leaf in tree_leaves((args, named)) if isinstance(leaf, Tensor)]
+        places = [tensor.untyped_storage().data_ptr() for tensor in given if tensor.layout is torch.strided]
+        self._note_operands(places, inside)
+        out = func(*args, **named)
+        macs = multiply_accumulates(name, args, out)
+        where = self.names.get(self.stack[-1], "") if self.stack else ""
+        if macs and inside:
+            self.layers[inside[-1]].macs += macs
+        elif macs:
+            entry = self.products.setdefault((where, name, any(place in self.weights for place in places)), [0, 0])
+            entry[0] += 1
+            entry[1] += macs
+        if draws_numbers(func, args, named):
+            self.random[where, name] = self.random.get((where, name), 0) + 1
+        return out
+
+    def _note_operands(self, places: list[int], inside: list[int]) -> None:
+        for place in places:
+            known = self.outputs.get(place)
+            if known is not None and (known.norm is None or known.norm not in self.stack):
+                known.elsewhere = True
+            owners = self.owners.get(place)
+            if owners and not owners.intersection(inside):
+                self.read |= owners
+
+    def follows(self) -> dict[int, int]:
+        """Return which batch norm always takes all of one layer's outputs, and nobody else does."""
+        gc.collect()  # of what is still alive, somebody keeps a hold
+        pairs: dict[int, int] = {}
+        for norm, sources in self.taken.items():
+            layer = sources[0]
+            if layer is None or any(source != layer for source in sources):
+                continue
+            made = [output for output in self.outputs.values() if output.layer == layer]
+            whole = len(made) == self.layers[layer].calls == len(sources)
+            if whole and all(o.norm == norm and not o.elsewhere and o.tensor() is None for o in made):
+                pairs[norm] = layer
+        return pairs
+
+
+def trace_forward(
+    root: nn.Module,
+    layers: Iterable[nn.Module],
+    norms: Iterable[nn.Module],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    *,
+    images: int,
+    around: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext,
+) -> Trace:
+    """Run the float module once and record what it does.
+
+    Args:
+        root: private copy in evaluation mode.
+        layers: those for tiles.
+        norms: batch norms that might be folded into them.
+        args: of the forward.
+        kwargs: of the forward.
+        images: items of the batch.
+        around: context of the forward, e.g. served random numbers.
+
+    Raises:
+        ArgumentError: the module refuses the inputs.
+    """
+    layers = list(layers)
+    norms = [norm for norm in norms if not has_hooks(norm)]
+    recorder = _Recorder(root, layers, norms)
+    parts = list({id(part): part for part in root.modules()}.values())
+    hooked = {id(part) for part in layers if has_hooks(part)}
+    handles = []
+    for part in parts:
+        handles.append(part.register_forward_pre_hook(recorder.enter, prepend=True))
+        handles.append(part.register_forward_hook(lambda module, _, out: recorder.leave(module, out)))
+    try:
+        with untouched_generator(), torch.no_grad(), around(), recorder:
+            outputs = root(*args, **kwargs)
+        follows = recorder.follows()
+        del outputs
+    except (RuntimeError, TypeError, ValueError, IndexError, AttributeError) as error:
+        if type(error).__module__.startswith("ferrogen"):
+            raise
+        raise argument_error(
+            "inputs",
+            "be what the module's forward takes",
+            f"refused: {(str(error).splitlines() or [type(error).__name__])[0]}",
+            "Pass one tensor, or a tuple of the forward's arguments.",
+        ) from error
+    finally:
+        for handle in handles:
+            handle.remove()
+    digital = [
+        DigitalProduct(where, name, weights, calls, macs)
+        for (where, name, weights), (calls, macs) in recorder.products.items()
+    ]
+    return Trace(
+        images=images,
+        layers=recorder.layers,
+        order=recorder.order,
+        digital=digital,
+        random=recorder.random,
+        read=recorder.read,
+        follows={norm: layer for norm, layer in follows.items() if layer not in hooked},
+    )
