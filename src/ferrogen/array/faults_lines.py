@@ -80,6 +80,16 @@ class LineShares:
         halves = _through(self.inputs.power(2), variance, pairs.power(2)) / 2.0
         return np.repeat(halves, 2, axis=1)
 
+    def line_variance(self, variance: Array) -> Array:
+        """Return the variance map [S^2] of every output line by itself, shape ``(inputs, outputs)``.
+
+        What lines that are joined have in common is left out; otherwise as :meth:`variance`.
+
+        Args:
+            variance: of the cells' conductances [S^2], shape ``(rows, columns)``.
+        """
+        return _through(self.inputs.power(2), variance, self.outputs.power(2))
+
     def driven(self) -> Array:
         """Return what a cell sees if all inputs are one, shape ``(cells,)``."""
         return np.asarray(self.inputs.sum(axis=0), dtype=np.float64)

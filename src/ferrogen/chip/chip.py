@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,21 +14,25 @@ from numpy.typing import NDArray
 from ferrogen.array.condition import Condition
 from ferrogen.array.faults import FaultMap, draw_faults
 from ferrogen.array.levels import ConductanceWindow, ContinuousLevels, DiscreteLevels, Levels, conductance_window
+from ferrogen.chip.block_matrices import block_matrices
+from ferrogen.chip.blocks import Block, BlockGrid, whole_tiles
 from ferrogen.chip.memory import TileMemory
 from ferrogen.chip.placement import Placement, first_lines
 from ferrogen.chip.point import OperatingPoint
 from ferrogen.chip.power import product_power
 from ferrogen.chip.product import ProductMatrices, analog_product, mean_magnitude, split_rows
-from ferrogen.chip.reader import WindowReader, window_reader
+from ferrogen.chip.reader import Reader, ReadingFidelity, statistical_reader, window_reader
 from ferrogen.chip.readout import Readout, SampleConverters, draw_readout, sample_converters
 from ferrogen.chip.spec import ChipSpec
-from ferrogen.chip.tile import Tile, program_tile
+from ferrogen.chip.tile import ProductStatistics, Tile, program_tile
 from ferrogen.chip.usage import Usage
 from ferrogen.core.errors import CapacityError, argument_error
 from ferrogen.core.streams import Purpose, Streams
 from ferrogen.core.units import format_quantity
 from ferrogen.device.card import DeviceCard, load_card
 from ferrogen.device.transport.compact import effective_voltage
+
+_KEPT_TILES = 4  # whose statistics are kept: matrices that share a tile are made ready one after the other
 
 
 def _check_full_scale(full_scale: float | None) -> None:
@@ -82,6 +87,9 @@ class Chip:
     device: DeviceCard = field(init=False)
     streams: Streams = field(init=False)
     _converters: dict[tuple[int, int, int], SampleConverters | None] = field(default_factory=dict, repr=False)
+    _seen: deque[tuple[Tile, tuple[OperatingPoint, bool], ProductStatistics]] = field(
+        default_factory=lambda: deque(maxlen=_KEPT_TILES), repr=False
+    )
 
     def __post_init__(self) -> None:
         self.device = self.card if isinstance(self.card, DeviceCard) else load_card(self.card)
@@ -258,14 +266,19 @@ class Chip:
         readings: int,
         pairs_per_reading: int = 1,
         resolved_share: float = 1.0,
-    ) -> WindowReader:
-        """Make the sample mode of a tile ready; see :func:`ferrogen.chip.reader.window_reader`.
+        fidelity: ReadingFidelity = "cell",
+    ) -> Reader:
+        """Make the sample mode of a tile ready; see :mod:`ferrogen.chip.reader`, also for the arguments.
 
         Raises:
-            ArgumentError: the lines' standing current saturates the sample amplifier, and nothing is left of the noise.
+            ArgumentError: an unknown fidelity, or the lines' standing current saturates the sample amplifier, and nothing
+                is left of the noise.
         """
         point.check(self.device)
-        reader = window_reader(
+        if fidelity not in ("statistical", "cell"):
+            raise argument_error("fidelity", "be 'statistical' or 'cell'", repr(fidelity))
+        prepare = window_reader if fidelity == "cell" else statistical_reader
+        reader = prepare(
             self.tile(tile),
             point,
             readings=readings,
@@ -282,7 +295,7 @@ class Chip:
             )
         return reader
 
-    def read(self, reader: WindowReader, cycles: range, full_scale: float | None = None) -> Samples:
+    def read(self, reader: Reader, cycles: range, full_scale: float | None = None) -> Samples:
         """Read with a prepared reader; arguments and result as in :meth:`sample`."""
         _check_full_scale(full_scale)
         differential = reader.read(cycles.start, len(cycles), self.threads)
@@ -303,9 +316,9 @@ class Chip:
             codes = converters.convert(held, full_scale, reader.temperature, cycles.start)
         return Samples(codes, int(np.count_nonzero(np.abs(differential) > full_scale)))
 
-    def _sample_converters(self, reader: WindowReader) -> SampleConverters | None:
+    def _sample_converters(self, reader: Reader) -> SampleConverters | None:
         """Return the drawn converters of a reader's tile (the last ones of every tile are kept)."""
-        readings = int(reader.offset.shape[0])
+        readings = int(reader.standing_current.shape[0])
         known = (reader.tile, readings, reader.pairs_per_reading)
         if known not in self._converters:
             self._converters[known] = sample_converters(
@@ -377,7 +390,16 @@ class Chip:
         return outputs
 
     def count_products(
-        self, batch: int, row_tiles: int, pairs: int, clipped: int, *, full_scale: float = 0.0, power: float = 0.0
+        self,
+        batch: int,
+        row_tiles: int,
+        pairs: int,
+        clipped: int,
+        *,
+        full_scale: float = 0.0,
+        power: float = 0.0,
+        lines: int | None = None,
+        cells: int | None = None,
     ) -> None:
         """Add a batch of products to the usage record.
 
@@ -388,75 +410,94 @@ class Chip:
             clipped: conversions that clipped.
             full_scale: of integrator and converter [A].
             power: of all cells, mean over a product's time and over typical inputs [W].
+            lines: word lines driven in a product; all those of its tiles, if not given.
+            cells: cells (or pairs of them) that multiply in a product; all on the outputs' lines, if not given.
         """
         integrations = batch * row_tiles * pairs * self.spec.periphery.dac.cycles
         column_tiles = -(-pairs // self.spec.logical_pairs)
+        driven = row_tiles * column_tiles * self.spec.rows if lines is None else lines
+        multiplied = row_tiles * self.spec.rows * pairs if cells is None else cells
         self.usage.integrations += integrations
         self.usage.full_scale_current += full_scale * integrations
-        self.usage.line_drives += batch * row_tiles * column_tiles * self.spec.rows * self.spec.periphery.dac.cycles
+        self.usage.line_drives += batch * driven * self.spec.periphery.dac.cycles
         self.usage.cell_power += power * batch
         self.usage.products += batch
         self.usage.conversions += integrations
-        self.usage.multiply_accumulates += batch * row_tiles * self.spec.rows * pairs
+        self.usage.multiply_accumulates += batch * multiplied
         self.usage.clipped_conversions += clipped
 
-    def product_matrices(self, grid: list[list[int]], point: OperatingPoint, pairs: int) -> ProductMatrices:
-        """Assemble a grid of tiles, ``grid[row tile][column tile]``, for products at one operating point.
+    def product_matrices(
+        self, grid: BlockGrid | list[list[int]], point: OperatingPoint, pairs: int = 0
+    ) -> ProductMatrices:
+        """Assemble a grid of blocks, or of whole tiles, for products at one operating point.
 
         Args:
-            grid: tile numbers.
+            grid: where the matrix is; or tile numbers, ``grid[row tile][column tile]``.
             point: operating point.
-            pairs: differential pairs wanted, from the left.
+            pairs: of whole tiles: differential pairs wanted, from the left.
         """
-        each = self.spec.logical_pairs
-        shape = (len(grid), self.spec.logical_rows, len(grid[0]) * each)
-        mean, variance, total = (np.empty(shape, dtype=np.float32) for _ in range(3))
-        for i, row in enumerate(grid):
-            for j, number in enumerate(row):
-                read = self.tile(number).product_statistics(point)
-                place = slice(j * each, (j + 1) * each)
-                mean[i, :, place] = read.mean[:, 0::2] - read.mean[:, 1::2]
-                total[i, :, place] = read.mean[:, 0::2] + read.mean[:, 1::2]
-                variance[i, :, place] = read.variance[:, 0::2] + read.variance[:, 1::2]
-        offset, correction = self._offsets(grid)
-        return ProductMatrices(
-            mean=torch.from_numpy(np.ascontiguousarray(mean[:, :, :pairs])),
-            variance=torch.from_numpy(np.ascontiguousarray(variance[:, :, :pairs])),
-            total=torch.from_numpy(np.ascontiguousarray(total[:, :, :pairs])),
-            drive=self.drive(point),
-            offset=None if offset is None else offset[:, :, :pairs],
-            correction=None if correction is None else correction[:pairs],
-        )
+        of = self.whole_tiles(grid, pairs) if isinstance(grid, list) else grid
+        offset, correction = self._offsets(of)
 
-    def readout(self, grid: list[list[int]], point: OperatingPoint, matrices: ProductMatrices) -> Readout | None:
-        """Return the circuits around a grid of tiles as they were drawn; None: they have no errors of their own.
+        def statistics(number: int) -> ProductStatistics:
+            return self._statistics(number, point, of_lines=of.references > 0)
+
+        return block_matrices(of, statistics, self.drive(point), offset, correction)
+
+    def whole_tiles(self, grid: list[list[int]], pairs: int) -> BlockGrid:
+        """Return the blocks that whole tiles are, ``pairs`` differential pairs wanted from the left."""
+        return whole_tiles(grid, self.spec.logical_rows, self.spec.logical_pairs, pairs)
+
+    def _statistics(self, number: int, point: OperatingPoint, *, of_lines: bool) -> ProductStatistics:
+        """Return what products see of a tile; the last few are kept, since matrices share tiles."""
+        tile = self.tile(number)
+        for kept in self._seen:
+            if kept[0] is tile and kept[1] == (point, of_lines):
+                return kept[2]
+        statistics = tile.product_statistics(point)
+        shares = tile.shares()
+        if of_lines and shares is not None:
+            own = shares.line_variance(tile.cell_statistics(point).variance)
+            statistics = ProductStatistics(statistics.mean, own)
+        self._seen.appendleft((tile, (point, of_lines), statistics))
+        return statistics
+
+    def readout(
+        self, grid: BlockGrid | list[list[int]], point: OperatingPoint, matrices: ProductMatrices
+    ) -> Readout | None:
+        """Return the circuits around a matrix as they were drawn; None: they have no errors of their own.
 
         Args:
-            grid: tile numbers.
+            grid: where the matrix is; or tile numbers.
             point: operating point.
             matrices: of the same grid and point.
         """
-        placements = [[self.tile(number).placement for number in row] for row in grid]
-        pairs = int(matrices.mean.shape[2])
-        return draw_readout(self.spec, self.streams, grid, placements, pairs, point, matrices.total)
+        of = self.whole_tiles(grid, int(matrices.mean.shape[2])) if isinstance(grid, list) else grid
+        placements = [[self.tile(block.tile).placement for block in row] for row in of.blocks]
+        return draw_readout(self.spec, self.streams, of, placements, point, matrices.line_conductance)
 
-    def _offsets(self, grid: list[list[int]]) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+    def _offsets(self, grid: BlockGrid) -> tuple[torch.Tensor | None, torch.Tensor | None]:
         """Return converters' offsets ``(row tiles, 1, pairs)`` and the corrections of their sums ``(pairs,)``."""
-        tiles = [[self.tile(number) for number in row] for row in grid]
-        broken = any(tile.faults is not None and tile.faults.offsets for row in tiles for tile in row)
-        known = any(number in self.corrections for row in grid for number in row)
+        tiles = [self.tile(block.tile) for row in grid.blocks for block in row]
+        broken = any(tile.faults is not None and tile.faults.offsets for tile in tiles)
+        known = any(tile.number in self.corrections for tile in tiles)
         none = np.zeros(self.spec.pairs)
 
         def gather(tile: Tile, physical: NDArray[np.float64]) -> NDArray[np.float64]:
             return physical if tile.placement is None else tile.placement.offsets(physical)
 
-        def whole(values: list[list[NDArray[np.float64]]]) -> torch.Tensor:
-            joined = np.stack([np.concatenate(row) for row in values])[:, None, :]
-            return torch.from_numpy(joined.astype(np.float32))
+        def offset(block: Block) -> NDArray[np.float64]:
+            tile = self.tile(block.tile)
+            return gather(tile, none if tile.faults is None else tile.faults.offset_steps())
 
-        offset = [[gather(t, none if t.faults is None else t.faults.offset_steps()) for t in row] for row in tiles]
-        correction = [[gather(t, self.corrections.get(t.number, none)) for t in row] for row in tiles]
-        return (whole(offset) if broken else None), (whole(correction).sum(dim=(0, 1)) if known else None)
+        def correction(block: Block) -> NDArray[np.float64]:
+            return gather(self.tile(block.tile), self.corrections.get(block.tile, none))
+
+        def whole(values: NDArray[np.float64]) -> torch.Tensor:
+            return torch.from_numpy(values[:, None].astype(np.float32))
+
+        offsets = whole(grid.gather(offset)) if broken else None
+        return offsets, whole(grid.gather(correction)).sum(dim=(0, 1)) if known else None
 
     def drive(self, point: OperatingPoint) -> float:
         """Return the current per conductance of a fully driven cell [V]."""

@@ -32,6 +32,11 @@ class ProductMatrices:
         drive: current per conductance at full input [V] (V0 sinh(Vmax / V0)).
         offset: faulty offsets of the converters [steps], shape ``(row_tiles, 1, pairs)``; None: none has any.
         correction: what is subtracted from the sums of the row tiles' codes [steps], shape ``(pairs,)``; None: nothing.
+        loading: conductance [S] of all cells on a pair's lines, those of rows that are not driven included, shape
+            ``(row_tiles, 1, pairs)``; None: all rows are driven.
+        reference_variance: variance of the reference lines that several outputs subtract [S^2], shape ``(row_tiles,
+            rows, references)``; their means belong to ``mean`` already. None: there are none.
+        reference_of: which of them each output subtracts, int64, shape ``(pairs,)``.
     """
 
     mean: torch.Tensor
@@ -40,6 +45,14 @@ class ProductMatrices:
     drive: float
     offset: torch.Tensor | None = None
     correction: torch.Tensor | None = None
+    loading: torch.Tensor | None = None
+    reference_variance: torch.Tensor | None = None
+    reference_of: torch.Tensor | None = None
+
+    @property
+    def line_conductance(self) -> torch.Tensor:
+        """Conductance [S] of all cells on a pair's lines, ``(row_tiles, 1, pairs)``."""
+        return self.total.sum(dim=1, keepdim=True) if self.loading is None else self.loading
 
     def electronic_noise(self, periphery: Periphery, point: OperatingPoint, mean_input: torch.Tensor) -> torch.Tensor:
         """Return the rms noise [A] that amplifier and shot noise add to every conversion, ``(row_tiles, 1, pairs)``.
@@ -57,8 +70,7 @@ class ProductMatrices:
         amplifier = periphery.multiply_amplifier
         noise = amplifier.noise_current(window, point.temperature, standing.numpy())
         if amplifier.noise_gain:
-            lines = self.total.sum(dim=1, keepdim=True)
-            noise = np.hypot(noise, amplifier.line_noise_current(window, lines.numpy()))
+            noise = np.hypot(noise, amplifier.line_noise_current(window, self.line_conductance.numpy()))
         return torch.from_numpy(noise.astype(np.float32))
 
 
@@ -153,13 +165,17 @@ def analog_product(
     row_tiles, rows, pairs = matrices.mean.shape
     planes = _driven_planes(x, (row_tiles, rows), periphery, point, characteristic_voltage, readout, images)
     count = 1 if len(planes) == 1 else len(planes) + 1
-    drawn = torch.from_numpy(addressed_normals(noise_key, images, count * row_tiles * pairs))
-    normals = drawn.reshape(x.shape[0], count, row_tiles, pairs).permute(1, 2, 0, 3)
+    references = 0 if matrices.reference_variance is None else int(matrices.reference_variance.shape[2])
+    own = count * row_tiles * pairs
+    drawn = torch.from_numpy(addressed_normals(noise_key, images, own + row_tiles * references))
+    normals = drawn[:, :own].reshape(x.shape[0], count, row_tiles, pairs).permute(1, 2, 0, 3)
+    of_references = drawn[:, own:].reshape(x.shape[0], row_tiles, references).transpose(0, 1)
     if len(planes) == 1:
         seen = planes[0][1]
         current = torch.bmm(seen, matrices.mean).mul_(matrices.drive)
         variance = torch.bmm(seen.square(), matrices.variance).mul_(matrices.drive**2).add_(electronic_noise.square())
         current += normals[0] * variance.sqrt_()
+        current -= _reference_noise(seen, seen, matrices, of_references)
         return digitise(current, periphery, full_scale, matrices.offset, matrices.correction, readout, images)
     whole = sum_planes(planes)
     deviation = torch.bmm(whole.square(), matrices.variance).sqrt_().clamp_(min=torch.finfo(torch.float32).tiny)
@@ -168,12 +184,33 @@ def analog_product(
         current = torch.bmm(seen, matrices.mean).mul_(matrices.drive)
         share = torch.bmm(whole * seen, matrices.variance).div_(deviation).mul_(matrices.drive)
         current += normals[0] * share + normals[number + 1] * electronic_noise
+        current -= _reference_noise(whole, seen, matrices, of_references)
         codes, lost = digitise(
             current, periphery, full_scale, matrices.offset, matrices.correction, readout, images, number
         )
         outputs.append((planes[number][0], codes))
         clipped += lost
     return sum_planes(outputs), clipped
+
+
+def _reference_noise(
+    whole: torch.Tensor, seen: torch.Tensor, matrices: ProductMatrices, normals: torch.Tensor
+) -> torch.Tensor | float:
+    """Return the noise current of every output's reference line in a plane: the same for all that subtract it.
+
+    Args:
+        whole: what the cells see of all planes together, ``(row_tiles, batch, rows)``.
+        seen: of this plane; the same if there is one only.
+        matrices: of the layer.
+        normals: one for each reference, ``(row_tiles, batch, references)``.
+    """
+    if matrices.reference_variance is None or matrices.reference_of is None:
+        return 0.0
+    deviation = torch.bmm(whole.square(), matrices.reference_variance).sqrt_()
+    deviation.clamp_(min=torch.finfo(torch.float32).tiny)
+    share = torch.bmm(whole * seen, matrices.reference_variance).div_(deviation).mul_(matrices.drive)
+    noise: torch.Tensor = (normals * share)[:, :, matrices.reference_of]
+    return noise
 
 
 def sum_planes(planes: list[tuple[float, torch.Tensor]]) -> torch.Tensor:
@@ -232,22 +269,30 @@ def cell_product(  # noqa: D417 (the arguments it shares are described once)
     offset: torch.Tensor | None = None,
     correction: torch.Tensor | None = None,
     readout: Readout | None = None,
+    cycle_of: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, int]:
     """Multiply at the cell level: every image with its own conductances.
 
     Args:
         x: these and the other arguments not listed are as in :func:`analog_product`.
-        conductances: differential conductance [S] of every cell in every image's read, ``(batch, row_tiles, rows,
-        pairs)``.
+        conductances: differential conductance [S] of every cell in every cycle, ``(cycles, row_tiles, rows, pairs)``.
+        cycle_of: which cycle each image is read in, int64, ``(batch,)``; image k in cycle k, if not given.
         drive: as in :class:`ProductMatrices` [V]; likewise ``offset`` and ``correction`` [steps].
     """
-    batch, row_tiles, rows, pairs = conductances.shape
+    _, row_tiles, rows, pairs = conductances.shape
+    batch = x.shape[0]
     planes = _driven_planes(x, (row_tiles, rows), periphery, point, characteristic_voltage, readout, images)
     drawn = torch.from_numpy(addressed_normals(noise_key, images, len(planes) * row_tiles * pairs))
     normals = drawn.reshape(batch, len(planes), row_tiles, pairs).permute(1, 2, 0, 3)
     outputs, clipped = [], 0
     for number, (weight, seen) in enumerate(planes):
-        current = torch.einsum("tbr,btrp->tbp", seen, conductances) * drive
+        if cycle_of is None:
+            current = torch.einsum("tbr,btrp->tbp", seen, conductances) * drive
+        else:
+            current = torch.empty((row_tiles, batch, pairs))
+            for cycle in torch.unique(cycle_of).tolist():
+                of_cycle = cycle_of == cycle
+                current[:, of_cycle] = torch.bmm(seen[:, of_cycle], conductances[cycle]) * drive
         current += normals[number] * electronic_noise
         codes, lost = digitise(current, periphery, full_scale, offset, correction, readout, images, number)
         outputs.append((weight, codes))

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ferrogen.chip.blocks import BlockGrid
 from ferrogen.chip.placement import Placement
 from ferrogen.chip.point import OperatingPoint
 from ferrogen.chip.spec import ChipSpec
@@ -126,12 +127,11 @@ def _take(bank: DrawnConverters, chosen: NDArray[np.int64]) -> DrawnConverters:
     return FlashConverters(bank.spec, bank.thresholds[chosen])
 
 
-def _grid(banks: list[list[DrawnConverters]], pairs: int) -> DrawnConverters:
-    """Join the banks of a grid's tiles to one of ``(row_tiles, 1, pairs)``."""
+def _grid(banks: list[list[DrawnConverters]]) -> DrawnConverters:
+    """Join the banks of a grid's blocks to one of ``(row_tiles, 1, pairs)``."""
 
     def joined(name: str) -> NDArray[np.float64]:
-        rows = [np.concatenate([getattr(bank, name) for bank in row])[:pairs] for row in banks]
-        return np.stack(rows)[:, None]
+        return np.stack([np.concatenate([getattr(bank, name) for bank in row]) for row in banks])[:, None]
 
     first = banks[0][0]
     if isinstance(first, SarConverters):
@@ -159,22 +159,20 @@ def _lines(placement: Placement | None, spec: ChipSpec) -> NDArray[np.int64]:
 def draw_readout(
     spec: ChipSpec,
     streams: Streams,
-    grid: list[list[int]],
+    grid: BlockGrid,
     placements: list[list[Placement | None]],
-    pairs: int,
     point: OperatingPoint,
-    total: torch.Tensor,
+    loading: torch.Tensor,
 ) -> Readout | None:
-    """Draw the circuits of a grid of tiles; None if none of them has errors beyond rounding, clipping and known noise.
+    """Draw the circuits of a grid of blocks; None if none of them has errors beyond rounding, clipping and known noise.
 
     Args:
         spec: of the chip.
         streams: of the chip.
-        grid: tile numbers, ``grid[row tile][column tile]``.
-        placements: of the same tiles.
-        pairs: logical pairs wanted, from the left.
+        grid: where the matrix is.
+        placements: of the blocks' tiles.
         point: operating point.
-        total: sum of each pair's two conductances [S], ``(row_tiles, rows, pairs)``: what an offset drives.
+        loading: conductance of all cells on each pair's lines [S], ``(row_tiles, 1, pairs)``: what an offset drives.
     """
     periphery = spec.periphery
     planes = periphery.dac.cycles
@@ -187,26 +185,29 @@ def draw_readout(
     limited = amplifier.largest_current != math.inf
     if inputs.absent and not (drawn or added or limited or amplifier.offset_voltage) and gain == 1.0:
         return None
-    chosen = [[_physical(placement, spec) for placement in row] for row in placements]
-    polarity = np.stack([np.concatenate([sign for _, sign in row])[:pairs] for row in chosen])[:, None]
+    chosen = _physical_pairs(grid, placements, spec)
+    polarity = np.stack([np.concatenate([sign for _, sign in row]) for row in chosen])[:, None]
     slot = periphery.multiplexer.slot(hold.latency() + periphery.multiply_adc.latency())
-    turns = np.concatenate([periphery.multiplexer.turn(spec.pairs)[pair] for pair, _ in chosen[0]])[:pairs]
+    turns = np.concatenate([periphery.multiplexer.turn(spec.pairs)[pair] for pair, _ in chosen[0]])
+    if grid.references:  # the converter of two lines serves the left one, then the right one
+        lines = [grid.lines_of(column) for column in range(len(grid.conversions))]
+        turns = 2 * turns + np.concatenate(lines) % 2
     converters = None
     if drawn:
         banks = []
-        for numbers, places in zip(grid, chosen, strict=True):
+        for blocks, places in zip(grid.blocks, chosen, strict=True):
             row = []
-            for number, (pair, _) in zip(numbers, places, strict=True):
-                bank = draw_converters(periphery.multiply_adc, spec, streams, number, samples=False)
+            for block, (pair, _) in zip(blocks, places, strict=True):
+                bank = draw_converters(periphery.multiply_adc, spec, streams, block.tile, samples=False)
                 if bank is not None:
                     row.append(_take(bank, pair))
             banks.append(row)
-        converters = _grid(banks, pairs)
+        converters = _grid(banks)
     offset = None
     if amplifier.offset_voltage > 0.0:
-        volts = _amplifier_offsets(spec, streams, grid, chosen)[:, None, :pairs] * polarity
-        offset = amplifier.offset_current(torch.from_numpy(volts.astype(np.float32)), total.sum(dim=1, keepdim=True))
-    first = grid[0][0]
+        volts = _amplifier_offsets(spec, streams, grid, chosen)[:, None] * polarity
+        offset = amplifier.offset_current(torch.from_numpy(volts.astype(np.float32)), loading)
+    noise = Purpose.CONVERSION_NOISE
     return Readout(
         periphery=periphery,
         inputs=inputs,
@@ -217,38 +218,51 @@ def draw_readout(
         gain=gain,
         window=window,
         temperature=point.temperature,
-        keys=tuple(streams.key(Purpose.CONVERSION_NOISE, first, _MULTIPLY_CONVERTERS, k) for k in range(planes)),
-        input_keys=tuple(streams.key(Purpose.CONVERSION_NOISE, first, _DRIVERS, k) for k in range(planes)),
+        keys=tuple(streams.key(noise, *grid.address, _MULTIPLY_CONVERTERS, k) for k in range(planes)),
+        input_keys=tuple(streams.key(noise, *grid.address, _DRIVERS, k) for k in range(planes)),
     )
 
 
-def _amplifier_offsets(
-    spec: ChipSpec,
-    streams: Streams,
-    grid: list[list[int]],
-    chosen: list[list[tuple[NDArray[np.int64], NDArray[np.float64]]]],
-) -> NDArray[np.float64]:
-    """Return the amplifiers' offsets [V] on the logical pairs of a grid of tiles, ``(row_tiles, pairs)``."""
-    rows = []
-    for numbers, places in zip(grid, chosen, strict=True):
+_Chosen = list[list[tuple[NDArray[np.int64], NDArray[np.float64]]]]
+
+
+def _physical_pairs(grid: BlockGrid, placements: list[list[Placement | None]], spec: ChipSpec) -> _Chosen:
+    """Return (physical pair, polarity) of every conversion of every block."""
+    chosen: _Chosen = []
+    for i, places in enumerate(placements):
         row = []
-        for number, (pair, _) in zip(numbers, places, strict=True):
-            generator = streams.generator(Purpose.CONVERTER_MISMATCH, number, _AMPLIFIERS)
+        for j, placement in enumerate(places):
+            logical = grid.lines_of(j, i) // 2
+            pair, sign = _physical(placement, spec)
+            row.append((pair[logical], sign[logical]))
+        chosen.append(row)
+    return chosen
+
+
+def _amplifier_offsets(spec: ChipSpec, streams: Streams, grid: BlockGrid, chosen: _Chosen) -> NDArray[np.float64]:
+    """Return the amplifiers' offsets [V] at the conversions of a grid of blocks, ``(row_tiles, pairs)``."""
+    rows = []
+    for blocks, places in zip(grid.blocks, chosen, strict=True):
+        row = []
+        for block, (pair, _) in zip(blocks, places, strict=True):
+            generator = streams.generator(Purpose.CONVERTER_MISMATCH, block.tile, _AMPLIFIERS)
             row.append(spec.periphery.multiply_amplifier.draw((spec.pairs,), generator)[pair])
         rows.append(np.concatenate(row))
     return np.stack(rows)
 
 
 def _draw_inputs(
-    spec: ChipSpec, streams: Streams, grid: list[list[int]], placements: list[list[Placement | None]]
+    spec: ChipSpec, streams: Streams, grid: BlockGrid, placements: list[list[Placement | None]]
 ) -> InputErrors:
     drawn = []
-    for numbers, places in zip(grid, placements, strict=True):
-        generator = streams.generator(Purpose.CONVERTER_MISMATCH, numbers[0], _DRIVERS)
+    for blocks, places in zip(grid.blocks, placements, strict=True):
+        first = blocks[0]
+        generator = streams.generator(Purpose.CONVERTER_MISMATCH, first.tile, _DRIVERS)
         errors = spec.periphery.dac.draw((spec.rows,), generator)
         if errors.absent:
             return errors
-        lines = _lines(places[0], spec)
+        lines = _lines(places[0], spec)[first.of_rows]
+        lines = np.pad(lines, (0, grid.rows - first.rows), mode="edge")  # to rows without cells
         levels = None if errors.levels is None else errors.levels[lines]
         drawn.append((errors.gain[lines], errors.offset[lines], levels, errors))
     last = drawn[0][3]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -9,6 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ferrogen.chip.block_matrices import cell_differences
+from ferrogen.chip.blocks import Block, BlockGrid
 from ferrogen.chip.chip import Chip
 from ferrogen.chip.engine.prepared import Prepared, has_fast_product, prepare
 from ferrogen.chip.engine.product import input_codes, product
@@ -19,7 +22,11 @@ from ferrogen.chip.readout import Readout
 from ferrogen.chip.repair import Repair
 from ferrogen.core.errors import argument_error
 from ferrogen.core.streams import Purpose
-from ferrogen.mapping.coding import code_weights
+from ferrogen.mapping.coding.code import check_weight, code_matrix
+from ferrogen.mapping.coding.spec import CodingSpec
+from ferrogen.mapping.coding.window import coding_window
+from ferrogen.mapping.plan.plan import MatrixRequest, plan_matrices
+from ferrogen.mapping.plan.program import program_plan
 from ferrogen.mapping.ranges import least_error_range
 
 Fidelity = Literal["statistical", "cell"]
@@ -39,13 +46,16 @@ class _Ready:
 class AnalogLinear:
     """One linear layer programmed on a chip.
 
-    Made by :func:`map_linear`. ``input_scale``, ``full_scale`` and ``mean_input`` are set by :meth:`calibrate`.
+    Made by :func:`map_linear` or :func:`map_matrices`. ``input_scale``, ``full_scale`` and ``mean_input`` are set by
+    :meth:`calibrate`.
 
     Attributes:
-        grid: tile numbers, ``grid[row tile][column tile]``.
-        scale: weight per conductance [1/S] of each output.
+        chip: on which it is.
+        blocks: where on its tiles, and what converters read.
+        scale: weight per conductance [1/S] of each conversion; an output's conversions follow each other.
         bias: digital, shape ``(outputs,)``.
         inputs: number of inputs.
+        shares_tiles: whether other layers may be on its tiles; if not, all their word lines are driven.
         input_scale: input value that drives a word line fully.
         full_scale: of integrator and converter [A].
         mean_input: mean magnitude of the inputs as a share of ``input_scale``; it sets the shot noise; shape
@@ -54,10 +64,11 @@ class AnalogLinear:
     """
 
     chip: Chip
-    grid: list[list[int]]
+    blocks: BlockGrid
     scale: torch.Tensor
     bias: torch.Tensor
     inputs: int
+    shares_tiles: bool = False
     input_scale: float = 1.0
     full_scale: float = 1.0
     mean_input: torch.Tensor = field(default_factory=lambda: torch.full((1, 1, 1), 0.5))
@@ -68,14 +79,29 @@ class AnalogLinear:
     @property
     def outputs(self) -> int:
         """Number of outputs."""
+        return int(self.bias.shape[0])
+
+    @property
+    def conversions(self) -> int:
+        """Conversions of a row tile in one product."""
         return int(self.scale.shape[0])
+
+    @property
+    def conversions_per_output(self) -> int:
+        """How many conversions are put together to one output: the slices of bit-sliced weights, else 1."""
+        return self.conversions // self.outputs
+
+    @property
+    def grid(self) -> list[list[int]]:
+        """Tile numbers, ``grid[row tile][column tile]``."""
+        return self.blocks.tiles
 
     def matrices(self, point: OperatingPoint) -> ProductMatrices:
         """Return the layer's product matrices at an operating point (the last point's are kept)."""
         now = self.chip.programmings
         if self._kept is None or self._kept[:2] != (point, now):
-            matrices = self.chip.product_matrices(self.grid, point, self.outputs)
-            self._kept = (point, now, matrices, self.chip.readout(self.grid, point, matrices))
+            matrices = self.chip.product_matrices(self.blocks, point)
+            self._kept = (point, now, matrices, self.chip.readout(self.blocks, point, matrices))
         return self._kept[2]
 
     def readout(self, point: OperatingPoint) -> Readout | None:
@@ -118,7 +144,13 @@ class AnalogLinear:
         return self._finish(current.sum(dim=0), matrices.drive)
 
     def _finish(self, current: torch.Tensor, drive: float) -> torch.Tensor:
-        return current * (self.scale * (self.input_scale / drive)) + self.bias
+        return self.recombine(current * (self.input_scale / drive)) + self.bias
+
+    def recombine(self, conversions: torch.Tensor) -> torch.Tensor:
+        """Put conversions together digitally: ``(..., conversions)`` [S] to ``(..., outputs)`` in units of weights."""
+        scaled = conversions * self.scale
+        count = self.conversions_per_output
+        return scaled if count == 1 else scaled.reshape(*scaled.shape[:-1], self.outputs, count).sum(dim=-1)
 
     def __call__(
         self,
@@ -163,7 +195,15 @@ class AnalogLinear:
             or kept.full_scale != self.full_scale
         ):
             noise = self._electronic_noise(point)
-            prepared = prepare(matrices, noise, periphery, self.full_scale, self._noise_key())
+            prepared = prepare(
+                matrices,
+                noise,
+                periphery,
+                self.full_scale,
+                self._noise_key(),
+                reference_variance=matrices.reference_variance,
+                reference_of=matrices.reference_of,
+            )
             kept = self._ready = _Ready(matrices, self.full_scale, self.mean_input, prepared)
         return kept.prepared
 
@@ -219,13 +259,26 @@ class AnalogLinear:
                 images=addresses.numpy(),
                 readout=self.readout(point),
             )
-        self.chip.count_products(
-            x.shape[0], len(self.grid), self.outputs, clipped, full_scale=self.full_scale, power=self.power
-        )
+        self._count(x.shape[0], clipped)
         return self._finish(current, self.matrices(point).drive)
 
+    def _count(self, vectors: int, clipped: int) -> None:
+        rows, columns = self.blocks.blocks, len(self.blocks.conversions)
+        spec = self.chip.spec
+        driven = sum(row[0].rows for row in rows) if self.shares_tiles else len(rows) * spec.rows
+        self.chip.count_products(
+            vectors,
+            len(rows),
+            self.conversions,
+            clipped,
+            full_scale=self.full_scale,
+            power=self.power,
+            lines=driven * columns,
+            cells=driven * self.conversions,
+        )
+
     def _noise_key(self) -> np.uint64:
-        return self.chip.streams.key(Purpose.MULTIPLY_NOISE, self.grid[0][0])
+        return self.chip.streams.key(Purpose.MULTIPLY_NOISE, *self.blocks.address)
 
     def _electronic_noise(self, point: OperatingPoint) -> torch.Tensor:
         matrices = self.matrices(point)
@@ -239,9 +292,10 @@ class AnalogLinear:
             shape = "missing" if cycles is None else f"of shape {tuple(cycles.shape)}"
             raise argument_error("cycles", f"hold the chip's cycle of each of {x.shape[0]} vectors", shape)
         matrices = self.matrices(point)
+        distinct, cycle_of = torch.unique(cycles, return_inverse=True)
         return cell_product(
             x / self.input_scale,
-            self._cell_conductances(point, cycles.numpy()),
+            self._cell_conductances(point, distinct.numpy()),
             self._electronic_noise(point),
             self.chip.spec.periphery,
             self.full_scale,
@@ -253,27 +307,89 @@ class AnalogLinear:
             offset=matrices.offset,
             correction=matrices.correction,
             readout=self.readout(point),
+            cycle_of=cycle_of,
         )
 
     def weights(self, point: OperatingPoint) -> NDArray[np.float64]:
         """Return the weights that products really have on average, shape ``(outputs, inputs)``."""
         matrices = self.matrices(point)
         carried = matrices.mean.double().flatten(0, 1)[: self.inputs].T * self.scale.double()[:, None]
-        return np.asarray(carried.numpy(), dtype=np.float64)
+        joined = carried.reshape(self.outputs, self.conversions_per_output, self.inputs).sum(dim=1)
+        return np.asarray(joined.numpy(), dtype=np.float64)
 
     def _cell_conductances(self, point: OperatingPoint, cycles: NDArray[np.int64]) -> torch.Tensor:
-        first, last = int(cycles.min()), int(cycles.max())
-        wanted = cycles - first
-        rows = []
-        for tiles in self.grid:
-            parts = []
-            for number in tiles:
-                g = self.chip.tile(number).product_conductances(
-                    point, first_cycle=first, cycles=last - first + 1, threads=self.chip.threads
-                )[wanted]
-                parts.append((g[:, :, 0::2] - g[:, :, 1::2]).astype(np.float32))
-            rows.append(np.concatenate(parts, axis=2)[:, :, : self.outputs])
-        return torch.from_numpy(np.stack(rows, axis=1))
+        """Return what conversions see of the cells in distinct, rising cycles, ``(cycles, row_tiles, rows, n)`` [S]."""
+        first, last = int(cycles[0]), int(cycles[-1])
+
+        def lines(block: Block) -> NDArray[np.float64]:
+            whole = self.chip.tile(block.tile).product_conductances(
+                point, first_cycle=first, cycles=last - first + 1, threads=self.chip.threads
+            )
+            return whole[cycles - first, block.of_rows, block.of_lines]
+
+        return cell_differences(self.blocks, lines)
+
+
+def map_matrices(
+    chip: Chip,
+    weights: Sequence[NDArray[np.float64]],
+    biases: Sequence[NDArray[np.float64]],
+    *,
+    coding: CodingSpec | None = None,
+    pack: bool = True,
+    repair: Repair | None = None,
+    sampling_tiles: int = 0,
+    names: Sequence[str] | None = None,
+) -> list[AnalogLinear]:
+    """Program weight matrices onto free tiles of a chip, every tile once.
+
+    Args:
+        chip: with enough free tiles.
+        weights: shapes ``(outputs, inputs)``.
+        biases: shapes ``(outputs,)``.
+        coding: of the weights; differential pairs, if not given.
+        pack: whether matrices share tiles; else every block of every matrix has a tile to itself.
+        repair: finds the tiles' faults and programs around them; None: faults are left as they are.
+        sampling_tiles: how many of the first tiles also serve the sample mode.
+        names: of the matrices, for messages; numbers, if not given.
+
+    Raises:
+        CapacityError: not enough tiles; says how many are needed.
+        ArgumentError: weights or biases that are not finite, sizes that do not fit together, or a coding that does not
+            fit the chip.
+    """
+    coding = coding or CodingSpec()
+    if len(weights) != len(biases) or (names is not None and len(names) != len(weights)):
+        counts = f"{len(weights)} weights, {len(biases)} biases" + ("" if names is None else f", {len(names)} names")
+        raise argument_error("weights", "have one bias each (and one name, if any are given)", counts)
+    called = [f"weights[{k}]" for k in range(len(weights))] if names is None else list(names)
+    for name, weight, bias in zip(called, weights, biases, strict=True):
+        check_weight(weight, name)
+        if bias.shape != weight.shape[:1] or not np.all(np.isfinite(bias)):
+            raise argument_error(
+                f"bias of {name}", f"hold finite numbers of shape {weight.shape[:1]}", f"of shape {bias.shape}"
+            )
+    requests = [
+        MatrixRequest(weight.shape[0], weight.shape[1], name) for name, weight in zip(called, weights, strict=True)
+    ]
+    plan = plan_matrices(requests, chip, coding, pack=pack)
+    used = coding_window(chip, coding)
+    coded = [
+        code_matrix(weight, coding, used.window, used.levels, plan.split(k), name=called[k])
+        for k, weight in enumerate(weights)
+    ]
+    plan = program_plan(chip, plan, coded, repair=repair, sampling_tiles=sampling_tiles)
+    return [
+        AnalogLinear(
+            chip=chip,
+            blocks=grid,
+            scale=torch.from_numpy(matrix.scale.astype(np.float32)),
+            bias=torch.from_numpy(bias.astype(np.float32)),
+            inputs=weight.shape[1],
+            shares_tiles=pack,
+        )
+        for grid, matrix, weight, bias in zip(plan.grids, coded, weights, biases, strict=True)
+    ]
 
 
 def map_linear(
@@ -281,15 +397,17 @@ def map_linear(
     weight: NDArray[np.float64],
     bias: NDArray[np.float64],
     *,
+    coding: CodingSpec | None = None,
     sampling_tiles: int = 0,
     repair: Repair | None = None,
 ) -> AnalogLinear:
-    """Program a linear layer onto free tiles of a chip.
+    """Program a linear layer onto free tiles of a chip, which it has to itself.
 
     Args:
         chip: with enough free tiles.
         weight: shape ``(outputs, inputs)``.
         bias: shape ``(outputs,)``.
+        coding: of the weights; differential pairs, if not given.
         sampling_tiles: how many of its tiles also serve the sample mode.
         repair: finds the tiles' faults and programs around them; None: faults are left as they are.
 
@@ -297,30 +415,14 @@ def map_linear(
         CapacityError: not enough tiles.
         ArgumentError: weights or biases that are not finite.
     """
-    if bias.shape != weight.shape[:1] or not np.all(np.isfinite(bias)):
-        raise argument_error("bias", f"hold finite numbers of shape {weight.shape[:1]}", f"of shape {bias.shape}")
-    spec = chip.spec
-    coded = code_weights(weight, chip.window, chip.levels, spec.logical_rows, 2 * spec.logical_pairs)
-    row_tiles, column_tiles = coded.targets.shape[:2]
-    numbers = chip.reserve(row_tiles * column_tiles)
-    grid = [numbers[i * column_tiles : (i + 1) * column_tiles] for i in range(row_tiles)]
-    for i in range(row_tiles):
-        for j in range(column_tiles):
-            target, placement = coded.targets[i, j], chip.placement()
-            samples = i * column_tiles + j < sampling_tiles
-            if repair is not None:
-                scale = np.zeros(spec.logical_pairs)
-                of_tile = coded.scale[j * scale.size : (j + 1) * scale.size]
-                scale[: of_tile.size] = of_tile
-                repair.program(chip, grid[i][j], target, scale=scale, samples=samples)
-                continue
-            if placement is not None:
-                target = placement.to_physical(target, spec.columns, chip.window.low)
-            chip.program(grid[i][j], target, samples=samples, placement=placement)
-    return AnalogLinear(
-        chip=chip,
-        grid=grid,
-        scale=torch.from_numpy(coded.scale.astype(np.float32)),
-        bias=torch.from_numpy(bias.astype(np.float32)),
-        inputs=weight.shape[1],
+    (layer,) = map_matrices(
+        chip,
+        [weight],
+        [bias],
+        coding=coding,
+        pack=False,
+        repair=repair,
+        sampling_tiles=sampling_tiles,
+        names=["weight"],
     )
+    return layer

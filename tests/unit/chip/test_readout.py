@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from ferrogen.array.programming import IdealProgramming
+from ferrogen.chip.blocks import whole_tiles
 from ferrogen.chip.chip import Chip
 from ferrogen.chip.placement import Placement
 from ferrogen.chip.point import OperatingPoint
@@ -313,8 +314,9 @@ def test_repaired_pairs_keep_their_converters_and_turned_ones_their_sign() -> No
     design = SarADC(8, comparator=Comparator(offset=0.02, noise=0.0), sampling_noise=False)
     dac, amplifier = DAC(8, gain_error=0.1), Amplifier(1e7, offset_voltage=1e-3)
     chip = _chip(multiply_adc=design, dac=dac, multiply_amplifier=amplifier)
-    total = torch.ones((1, ROWS - 2, 3))
-    readout = draw_readout(chip.spec, chip.streams, [[0]], [[placement]], 3, POINT, total)
+    loading = torch.full((1, 1, 3), ROWS - 2.0)
+    grid = whole_tiles([[0]], ROWS - 2, 3, 3)
+    readout = draw_readout(chip.spec, chip.streams, grid, [[placement]], POINT, loading)
     assert readout is not None
     bank = draw_converters(design, chip.spec, chip.streams, 0, samples=False)
     assert isinstance(bank, SarConverters)

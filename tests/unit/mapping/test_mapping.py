@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ferrogen.array.levels import ConductanceWindow, ContinuousLevels, DiscreteLevels
+from ferrogen.array.levels import ConductanceWindow, DiscreteLevels
 from ferrogen.array.programming import IdealProgramming
 from ferrogen.chip.chip import Chip
 from ferrogen.chip.point import OperatingPoint
@@ -18,7 +18,7 @@ from ferrogen.circuit.periphery import Periphery
 from ferrogen.core.errors import ArgumentError, CapacityError
 from ferrogen.device.card import DeviceCard, load_card
 from ferrogen.mapping.budget import error_budget
-from ferrogen.mapping.coding import code_weights
+from ferrogen.mapping.coding import CodingSpec, code_matrix
 from ferrogen.mapping.layer import map_linear
 from ferrogen.mapping.ranges import least_error_range
 
@@ -41,24 +41,6 @@ def ideal_spec(rows: int, columns: int) -> ChipSpec:
     )
 
 
-@given(
-    outputs=st.integers(1, 9),
-    inputs=st.integers(1, 9),
-    rows=st.integers(1, 5),
-    pairs=st.integers(1, 4),
-    seed=st.integers(0, 1000),
-)
-def test_coded_weights_decode_to_the_weights(outputs: int, inputs: int, rows: int, pairs: int, seed: int) -> None:
-    weight = np.random.default_rng(seed).normal(size=(outputs, inputs))
-    coded = code_weights(weight, WINDOW, ContinuousLevels(), rows, 2 * pairs)
-    assert coded.targets.min() >= WINDOW.low
-    assert coded.targets.max() <= WINDOW.high * (1.0 + 1e-12)
-    row_tiles, column_tiles = coded.targets.shape[:2]
-    lines = coded.targets.transpose(0, 2, 1, 3).reshape(row_tiles * rows, column_tiles * 2 * pairs)
-    decoded = (lines[:, 0::2] - lines[:, 1::2])[:inputs, :outputs].T * coded.scale[:, None]
-    np.testing.assert_allclose(decoded, weight, rtol=1e-9, atol=1e-12)
-
-
 def test_clipping_a_few_large_weights_makes_the_levels_of_the_many_finer() -> None:
     generator = np.random.default_rng(3)
     weight = generator.normal(size=(4, 400))
@@ -70,7 +52,7 @@ def test_clipping_a_few_large_weights_makes_the_levels_of_the_many_finer() -> No
         share = levels.quantise(np.clip(np.abs(weight) / full, 0.0, 1.0))
         return float(np.sum((np.sign(weight) * share * full - weight) ** 2))
 
-    chosen = code_weights(weight, WINDOW, levels, 128, 128).scale
+    chosen = code_matrix(weight, CodingSpec(), WINDOW, levels).scale
     assert np.all(chosen * WINDOW.span < 9.0)
     assert error(chosen) < error(np.full(4, 9.0 / WINDOW.span))
 
