@@ -1,13 +1,16 @@
-"""The sample mode of one tile, made ready at one operating point.
+"""The sample mode of one tile, made ready at one operating point, at either level of fidelity.
 
-Most traps of a column hardly contribute: they are empty, full, or too fast to survive the average. The reader follows
-one by one, exactly, the traps that carry ``resolved_share`` of the variance of the tile's readings, and stands in for
-the rest with their exact mean and a Gaussian of exactly their variance. ``resolved_share = 1`` follows every trap.
+Most traps of a column hardly contribute: they are empty, full, or too fast to survive the average. The reader of the
+level ``cell`` follows one by one, exactly, the traps that carry ``resolved_share`` of the variance of the tile's
+readings, and stands in for the rest with their exact mean and a Gaussian of exactly their variance. ``resolved_share =
+1`` follows every trap. The reader of the level ``statistical`` draws from the law that the same traps give
+(:mod:`ferrogen.chip.reading_law`), and follows none.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +18,7 @@ from scipy import sparse
 
 from ferrogen.array.population import CellPopulation
 from ferrogen.chip.point import OperatingPoint
+from ferrogen.chip.reading_law import ReadingLaw, SeenTraps, reading_law
 from ferrogen.chip.schedule import chip_schedule
 from ferrogen.chip.tile import Tile
 from ferrogen.core.errors import argument_error
@@ -23,6 +27,9 @@ from ferrogen.core.streams import Purpose
 from ferrogen.device.noise.rtn.closed_form import scheduled_difference_moments
 from ferrogen.device.noise.rtn.windows import window_sums
 from ferrogen.device.transport.compact import effective_voltage
+
+ReadingFidelity = Literal["statistical", "cell"]
+"""Readings drawn from their exact law, or by following the traps that matter one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +89,49 @@ class WindowReader:
         return doubled + self.offset + rms * normals
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class StatisticalReader:
+    """Reads what a :class:`WindowReader` reads, from the readings' exact law.
+
+    Made by :func:`statistical_reader`.
+
+    Attributes:
+        law: of the readings.
+        electronic_noise: rms of amplifier and shot noise [A], shape ``(readings,)``; it is part of the law.
+        standing_current: sum of the lines' currents [A], same shape.
+        traps: how many there are.
+        tile: number of the tile.
+        pairs_per_reading: neighbouring pairs whose currents add.
+        temperature: [K].
+    """
+
+    law: ReadingLaw
+    electronic_noise: NDArray[np.float64]
+    standing_current: NDArray[np.float64]
+    traps: int
+    _key: np.uint64
+    tile: int = 0
+    pairs_per_reading: int = 1
+    temperature: float = 300.0
+
+    @property
+    def resolved_traps(self) -> int:
+        """How many traps enter the law with their own."""
+        return self.law.resolved_traps
+
+    def read(self, first_cycle: int, cycles: int, threads: int = 1) -> NDArray[np.float64]:
+        """Return analog readings [A] of consecutive cycles, shape ``(cycles, readings)``, amplifier noise included."""
+        del threads  # there is nothing to share out
+        return self.law.draw(self._key, first_cycle, cycles)
+
+
+Reader = WindowReader | StatisticalReader
+
+
 def window_reader(
     tile: Tile, point: OperatingPoint, *, readings: int, pairs_per_reading: int, resolved_share: float
 ) -> WindowReader:
-    """Prepare the sample mode of a tile.
+    """Prepare the sample mode of a tile, traps followed one by one.
 
     Args:
         tile: programmed, with ``samples`` set.
@@ -97,17 +143,9 @@ def window_reader(
     Raises:
         ArgumentError: a share outside (0, 1], or a tile that does not serve the sample mode.
     """
-    if not 0.0 < resolved_share <= 1.0:
-        raise argument_error("resolved_share", "lie in (0, 1]", resolved_share)
-    if not tile.samples:
-        raise argument_error("tile", "be one that was programmed with samples=True", f"tile {tile.number}")
-    population = tile.population()
-    seen = _seen_traps(tile, population, readings, pairs_per_reading)
-    schedule = chip_schedule(point, samples=True, observe="windows")
-    to_one, to_zero = (part[seen.trap] for part in tile.event_means(population, schedule, point.temperature))
-    drive = float(effective_voltage(point.sample_voltage, tile.card.characteristic_voltage.value))
-    steps = drive * seen.weight * tile.steps(population)[seen.trap]
-    mean, variance = scheduled_difference_moments(to_one, to_zero)
+    seen, standing, electronic = _prepare(tile, point, readings, pairs_per_reading, resolved_share)
+    steps = seen.steps
+    mean, variance = scheduled_difference_moments(seen.to_one, seen.to_zero)
     share = steps**2 * variance
     order = np.argsort(-share, kind="stable")
     total = np.cumsum(share[order])
@@ -119,11 +157,6 @@ def window_reader(
     def per_reading(values: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.asarray(np.bincount(seen.reading[rest], weights=values[rest], minlength=readings), dtype=np.float64)
 
-    standing = drive * seen.standing
-    # Two windows are subtracted: the noise of one counts twice; its shot noise is that of all lines' currents.
-    amplifier = tile.spec.periphery.sample_amplifier
-    electronic = np.sqrt(2.0) * amplifier.noise_current(point.sampling_time, point.temperature, standing)
-    electronic = np.where(seen.saturated, 0.0, electronic)
     return WindowReader(
         offset=per_reading(steps * mean),
         unresolved_noise=np.sqrt(per_reading(share)),
@@ -136,17 +169,73 @@ def window_reader(
         _address=seen.trap[followed].astype(np.uint64),
         _starts=np.searchsorted(seen.reading[followed], np.arange(readings + 1)).astype(np.int64),
         _steps=steps[followed],
-        _to_one=np.ascontiguousarray(to_one[followed]),
-        _to_zero=np.ascontiguousarray(to_zero[followed]),
-        _observed=schedule.observed,
+        _to_one=np.ascontiguousarray(seen.to_one[followed]),
+        _to_zero=np.ascontiguousarray(seen.to_zero[followed]),
+        _observed=chip_schedule(point, samples=True, observe="windows").observed,
         tile=tile.number,
         pairs_per_reading=pairs_per_reading,
         temperature=point.temperature,
     )
 
 
+def statistical_reader(
+    tile: Tile, point: OperatingPoint, *, readings: int, pairs_per_reading: int, resolved_share: float
+) -> StatisticalReader:
+    """Prepare the sample mode of a tile, readings drawn from their law.
+
+    Args:
+        tile: programmed, with ``samples`` set.
+        point: operating point.
+        readings: how many readings the tile gives a cycle.
+        pairs_per_reading: neighbouring pairs whose currents add.
+        resolved_share: share of variance and fourth cumulants that traps with their own law carry, in (0, 1].
+
+    Raises:
+        ArgumentError: a share outside (0, 1], or a tile that does not serve the sample mode.
+    """
+    seen, standing, electronic = _prepare(tile, point, readings, pairs_per_reading, resolved_share)
+    return StatisticalReader(
+        law=reading_law(seen, electronic, resolved_share=resolved_share),
+        electronic_noise=electronic,
+        standing_current=standing,
+        traps=int(seen.trap.shape[0]),
+        _key=tile.streams.key(Purpose.STATISTICAL_LATENT, tile.number),
+        tile=tile.number,
+        pairs_per_reading=pairs_per_reading,
+        temperature=point.temperature,
+    )
+
+
+def _prepare(
+    tile: Tile, point: OperatingPoint, readings: int, pairs_per_reading: int, resolved_share: float
+) -> tuple[SeenTraps, NDArray[np.float64], NDArray[np.float64]]:
+    """Return the traps that readings see, the readings' standing currents and their electronic noise [A]."""
+    if not 0.0 < resolved_share <= 1.0:
+        raise argument_error("resolved_share", "lie in (0, 1]", resolved_share)
+    if not tile.samples:
+        raise argument_error("tile", "be one that was programmed with samples=True", f"tile {tile.number}")
+    population = tile.population()
+    seen = _seen_traps(tile, population, readings, pairs_per_reading)
+    schedule = chip_schedule(point, samples=True, observe="windows")
+    to_one, to_zero = (part[seen.trap] for part in tile.event_means(population, schedule, point.temperature))
+    drive = float(effective_voltage(point.sample_voltage, tile.card.characteristic_voltage.value))
+    traps = SeenTraps(
+        trap=seen.trap,
+        starts=np.searchsorted(seen.reading, np.arange(readings + 1)).astype(np.int64),
+        steps=drive * seen.weight * tile.steps(population)[seen.trap],
+        to_one=to_one,
+        to_zero=to_zero,
+    )
+    standing = drive * seen.standing
+    # Two windows are subtracted: the noise of one counts twice; its shot noise is that of all lines' currents.
+    amplifier = tile.spec.periphery.sample_amplifier
+    electronic = np.sqrt(2.0) * amplifier.noise_current(point.sampling_time, point.temperature, standing)
+    electronic = np.where(seen.saturated, 0.0, electronic)
+    return traps, standing, electronic
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class _SeenTraps:
+class _Lines:
     """Which traps a tile's readings see: one entry a trap and reading, in the order of the readings.
 
     Attributes:
@@ -164,7 +253,7 @@ class _SeenTraps:
     saturated: NDArray[np.bool_]
 
 
-def _seen_traps(tile: Tile, population: CellPopulation, readings: int, pairs_per_reading: int) -> _SeenTraps:
+def _seen_traps(tile: Tile, population: CellPopulation, readings: int, pairs_per_reading: int) -> _Lines:
     columns = 2 * pairs_per_reading * readings
     # Every other pair of a reading is turned round: trained weights are not symmetric, and what skew the positive
     # lines have in common would survive the difference with the negative ones.
@@ -175,7 +264,7 @@ def _seen_traps(tile: Tile, population: CellPopulation, readings: int, pairs_per
     if shares is None:
         starts = population.traps.starts[:: population.rows][: columns + 1]
         traps = np.diff(starts)
-        return _SeenTraps(
+        return _Lines(
             trap=np.arange(int(starts[-1])),
             reading=np.repeat(np.repeat(np.arange(readings), 2 * pairs_per_reading), traps),
             weight=np.repeat(polarity.ravel(), traps),
@@ -199,7 +288,7 @@ def _seen_traps(tile: Tile, population: CellPopulation, readings: int, pairs_per
     cells = weights.indices.astype(np.int64)
     first, traps = population.traps.starts[cells], np.diff(population.traps.starts)[cells]
     within = np.arange(int(traps.sum())) - np.repeat(np.cumsum(traps) - traps, traps)
-    return _SeenTraps(
+    return _Lines(
         trap=np.repeat(first, traps) + within,
         reading=np.repeat(np.repeat(np.arange(readings), np.diff(weights.indptr)), traps),
         weight=np.repeat(np.asarray(weights.data, dtype=np.float64), traps),

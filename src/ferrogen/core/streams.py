@@ -42,6 +42,10 @@ class Purpose(IntEnum):
     FAULTS = 22
     SELF_TEST = 23
     DISTURB = 24
+    FLICKER = 25
+    STATISTICAL_LATENT = 26
+    LATENT_SOURCE = 27
+    TRAINING_NOISE = 28
 
 
 @dataclass(frozen=True, slots=True)

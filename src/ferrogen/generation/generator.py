@@ -45,7 +45,8 @@ class ChipGenerator:
         chip: with enough free tiles.
         point: operating point; the card's default, if not given.
         sampler_spec: how latents are read.
-        fidelity: of the products: ``statistical``, or ``cell`` (every trap followed; slow).
+        fidelity: of latents and products: ``statistical`` (drawn from what the traps give together), or ``cell``
+            (every trap followed; slow).
         sampling: which cells make the noise.
         calibration: of the latents, made earlier on the same cells; a new one is made if not given.
         repair: finds the tiles' faults and programs around them; None: faults are left as they are.
@@ -101,7 +102,9 @@ class ChipGenerator:
         self.sampler = self._sampler(self.calibration)
 
     def _sampler(self, calibration: Calibration | None) -> LatentSampler:
-        return LatentSampler(self.chip, self.at, self.latents, self.sampler_spec, self.sampling_tiles, calibration)
+        return LatentSampler(
+            self.chip, self.at, self.latents, self.sampler_spec, self.sampling_tiles, calibration, self.fidelity
+        )
 
     @property
     def latents(self) -> int:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from ferrogen.chip.chip import Chip
 from ferrogen.chip.point import OperatingPoint
-from ferrogen.chip.reader import WindowReader
+from ferrogen.chip.reader import Reader, ReadingFidelity
 from ferrogen.circuit.converters import IdealADC
 from ferrogen.core.errors import CapacityError, SilentCellsError, argument_error
 
@@ -44,9 +44,8 @@ class SamplerSpec:
         pairs_per_latent: neighbouring differential pairs whose currents add to one reading.
         calibration_reads: readings from which every latent's mean and standard deviation are estimated.
         smallest_full_scale: the amplifier's highest gain [A]: below it, noise no longer fills the converter's range.
-        resolved_share: share of the variance carried by traps that are followed one by one; the rest enters with its
-        exact
-            mean and variance as a Gaussian (:mod:`ferrogen.chip.reader`).
+        resolved_share: share of the variance carried by traps that are followed one by one, or enter with their own
+            law; the rest enters with its exact mean and variance as a Gaussian (:mod:`ferrogen.chip.reader`).
     """
 
     pairs_per_latent: int = 2
@@ -98,8 +97,12 @@ class LatentSampler:
         spec: how they are read.
         tiles: numbers of the tiles that are read; all sampling tiles of the chip, if not given.
         calibration: of an earlier sampler on the same cells, kept in use; a new one is made if not given.
+        fidelity: ``statistical`` (readings drawn from their exact law, :mod:`ferrogen.chip.reading_law`), or ``cell``
+            (traps followed one by one, :mod:`ferrogen.chip.reader`; hundreds of times slower). The numbers differ,
+            their statistics do not.
 
     Raises:
+        ArgumentError: no latents, or an unknown fidelity.
         CapacityError: the sampling tiles have too few pairs of bit lines.
         ValidityError: the point lies outside the card's validity.
         SilentCellsError: a reading never changed during calibration.
@@ -111,9 +114,10 @@ class LatentSampler:
     spec: SamplerSpec = field(default_factory=SamplerSpec)
     tiles: list[int] | None = None
     calibration: Calibration | None = None
+    fidelity: ReadingFidelity = "statistical"
     clipped: int = 0
     in_use: Calibration = field(init=False)
-    _readers: list[WindowReader] = field(init=False)
+    _readers: list[Reader] = field(init=False)
 
     def __post_init__(self) -> None:
         if self.latents < 1:
@@ -132,10 +136,10 @@ class LatentSampler:
         """The chip's cycle in which image 0 is read; before it come ranging and calibration."""
         return _RANGING_READS + self.spec.calibration_reads
 
-    def _allocate(self) -> list[WindowReader]:
+    def _allocate(self) -> list[Reader]:
         """Prepare readers on as many sampling tiles as are needed."""
         on_a_tile = self.chip.spec.logical_pairs // self.spec.pairs_per_latent
-        readers: list[WindowReader] = []
+        readers: list[Reader] = []
         left = self.latents
         numbers = sorted(self.chip.tiles) if self.tiles is None else self.tiles
         sampling = [number for number in numbers if self.chip.tile(number).samples]
@@ -149,6 +153,7 @@ class LatentSampler:
                         readings=take,
                         pairs_per_reading=self.spec.pairs_per_latent,
                         resolved_share=self.spec.resolved_share,
+                        fidelity=self.fidelity,
                     )
                 )
                 left -= take
@@ -227,7 +232,7 @@ class LatentSampler:
 
     @property
     def resolved_traps(self) -> int:
-        """How many traps are followed one by one."""
+        """How many traps are followed one by one, or enter with their own law."""
         return sum(reader.resolved_traps for reader in self._readers)
 
     def relative_noise(self) -> float:

@@ -9,6 +9,7 @@ import pytest
 
 from ferrogen.chip.chip import Chip
 from ferrogen.chip.point import OperatingPoint
+from ferrogen.chip.reader import ReadingFidelity
 from ferrogen.chip.spec import ChipSpec
 from ferrogen.circuit.periphery import Periphery
 from ferrogen.core.errors import ArgumentError, CapacityError, SilentCellsError, ValidityError
@@ -64,6 +65,33 @@ def test_latents_at_the_default_point_are_standard_normal(sampler: LatentSampler
     assert sampler.telegraph_share() > 0.99
 
 
+def test_either_fidelity_gives_the_same_statistics() -> None:
+    """Latents drawn from their law against traps followed one by one, 8 latents; all z together at the level 1e-3."""
+    from scipy import stats
+
+    chip, spec = programmed(), SamplerSpec(calibration_reads=512)
+    cell = LatentSampler(chip, POINT, 8, spec, fidelity="cell")
+    statistical = LatentSampler(chip, POINT, 8, spec, calibration=cell.in_use)
+    counts = {"cell": 2500, "statistical": 50_000}
+    drawn = {"cell": cell.draw(0, counts["cell"]), "statistical": statistical.draw(0, counts["statistical"])}
+
+    def blocks(z: np.ndarray) -> np.ndarray:
+        """Statistics of 50 blocks of images, ``(50, statistics)``."""
+        centred = z - drawn["statistical"].mean(axis=0)
+        parts = centred.reshape(50, -1, 8)
+        moments = [(parts**n).mean(axis=1) for n in (1, 2, 3, 4)]
+        lag = (parts[:, 1:] * parts[:, :-1]).mean(axis=1)
+        pairs = np.einsum("bki,bkj->bij", parts, parts)[:, *np.triu_indices(8, 1)] / parts.shape[1]
+        return np.concatenate([*moments, lag, pairs], axis=1)
+
+    one, two = (blocks(drawn[name]) for name in ("cell", "statistical"))
+    error = np.hypot(one.std(axis=0, ddof=1), two.std(axis=0, ddof=1)) / np.sqrt(50)
+    z = (one.mean(axis=0) - two.mean(axis=0)) / error
+    assert np.abs(z).max() < stats.t.isf(1e-3 / 2 / z.size, 49)
+    least = min(stats.ks_2samp(drawn["cell"][:, k], drawn["statistical"][:, k]).pvalue for k in range(8))
+    assert least > 1e-3 / 8
+
+
 def test_double_sampling_is_what_decorrelates() -> None:
     """Raw windows of the same cells remember; their doubly sampled differences do not."""
     chip = programmed()
@@ -99,14 +127,15 @@ def test_too_few_bit_lines_are_refused_with_numbers() -> None:
         LatentSampler(programmed(), POINT, 40)
 
 
-def test_cells_without_noise_are_refused() -> None:
+@pytest.mark.parametrize("fidelity", ["statistical", "cell"])
+def test_cells_without_noise_are_refused(fidelity: ReadingFidelity) -> None:
     card = load_card("hzo-mfis-nor")
     silent = card.model_copy(update={"traps_per_cell": card.traps_per_cell.model_copy(update={"value": 0.0})})
     spec = replace(ChipSpec(), periphery=Periphery.ideal())
     chip = Chip(silent, seed=1, spec=spec)
     chip.program(0, np.full((128, 128), chip.window.high), samples=True)
     with pytest.raises(SilentCellsError, match=r"sample_voltage.*1\.2 V.*never changed"):
-        LatentSampler(chip, POINT, 4)
+        LatentSampler(chip, POINT, 4, fidelity=fidelity)
 
 
 def test_bad_arguments_are_refused(sampler: LatentSampler) -> None:
@@ -118,6 +147,8 @@ def test_bad_arguments_are_refused(sampler: LatentSampler) -> None:
         LatentSampler(sampler.chip, POINT, 0)
     with pytest.raises(ArgumentError, match="first"):
         sampler.draw(-1, 2)
+    with pytest.raises(ArgumentError, match="fidelity"):
+        LatentSampler(sampler.chip, POINT, 4, fidelity="exact")  # type: ignore[arg-type]
     with pytest.raises(ValidityError, match="sample_voltage"):
         LatentSampler(sampler.chip, OperatingPoint(sample_voltage=3.0), 4)
 
