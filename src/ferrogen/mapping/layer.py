@@ -55,6 +55,7 @@ class AnalogLinear:
         scale: weight per conductance [1/S] of each conversion; an output's conversions follow each other.
         bias: digital, shape ``(outputs,)``.
         inputs: number of inputs.
+        coding: of the weights.
         shares_tiles: whether other layers may be on its tiles; if not, all their word lines are driven.
         input_scale: input value that drives a word line fully.
         full_scale: of integrator and converter [A].
@@ -68,6 +69,7 @@ class AnalogLinear:
     scale: torch.Tensor
     bias: torch.Tensor
     inputs: int
+    coding: CodingSpec = field(default_factory=CodingSpec)
     shares_tiles: bool = False
     input_scale: float = 1.0
     full_scale: float = 1.0
@@ -386,6 +388,7 @@ def map_matrices(
             scale=torch.from_numpy(matrix.scale.astype(np.float32)),
             bias=torch.from_numpy(bias.astype(np.float32)),
             inputs=weight.shape[1],
+            coding=coding,
             shares_tiles=pack,
         )
         for grid, matrix, weight, bias in zip(plan.grids, coded, weights, biases, strict=True)
