@@ -1,0 +1,124 @@
+"""One weight matrix of a layer: its tiles as buffers, and products with them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ferrogen.chip.engine.prepared import Prepared
+from ferrogen.chip.engine.product import product
+from ferrogen.chip.point import OperatingPoint
+from ferrogen.chip.product import analog_product
+from ferrogen.core.streams import Purpose
+from ferrogen.mapping.layer import AnalogLinear
+
+
+class AnalogPart(nn.Module):
+    """A weight matrix on tiles.
+
+    Its buffers are all that a forward needs. Where circuits allow fast products they are the tensors of
+    :class:`.Prepared`; otherwise mean and variance of the conductances, the electronic noise and the converter's range.
+    Circuits with errors of their own are drawn from the chip's seed, and not among them.
+
+    Args:
+        linear: the matrix on its chip, with a bias of zero.
+        point: operating point.
+
+    Attributes:
+        gain: output for a current [1/A] of every conversion.
+        full_scale: of integrator and converter [A].
+        mean_input: as the attribute of :class:`.AnalogLinear`.
+        levels: largest input and output code of fast products; None: circuits need others.
+    """
+
+    gain: Tensor
+    full_scale: Tensor
+    mean_input: Tensor
+    levels: tuple[int, int] | None
+
+    def __init__(self, linear: AnalogLinear, point: OperatingPoint) -> None:
+        super().__init__()
+        self.linear = linear
+        self.point = point
+        self.levels = None
+        self._names: tuple[str, ...] = ()
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Take over what the chip presents now: after programming, and after ranges were set."""
+        linear, point = self.linear, self.point
+        linear.full_scale = float(np.float32(linear.full_scale))  # as it is saved
+        matrices = linear.matrices(point)
+        row_tiles, rows = matrices.mean.shape[:2]
+        prepared = linear.prepared(point)
+        if prepared is not None:
+            tensors = prepared.tensors()
+            self.levels = prepared.input_levels, prepared.output_levels
+        else:
+            mean_input = linear.mean_input.expand(row_tiles, 1, rows)
+            key = linear.chip.streams.key(Purpose.MULTIPLY_NOISE, *linear.blocks.address)
+            tensors = {
+                "mean": matrices.mean,
+                "variance": matrices.variance,
+                "noise": matrices.electronic_noise(linear.chip.spec.periphery, point, mean_input),
+                "full_scale": torch.tensor(linear.full_scale, dtype=torch.float32),
+                "key": torch.tensor(int(np.uint64(key).astype(np.int64)), dtype=torch.int64),
+            }
+            optional = {"offset": matrices.offset, "correction": matrices.correction}
+            tensors.update({name: value for name, value in optional.items() if value is not None})
+            self.levels = None
+        self._names = tuple(tensors)
+        tensors["gain"] = linear.scale * (linear.input_scale / matrices.drive)
+        tensors["mean_input"] = linear.mean_input.expand(row_tiles, 1, rows).clone()
+        for name, value in tensors.items():
+            self.register_buffer(name, value)
+
+    def adopt(self, input_scale: float) -> None:
+        """Let the matrix on the chip have the ranges that were loaded into the buffers."""
+        self.linear.input_scale = input_scale
+        self.linear.full_scale = float(self.full_scale)
+        self.linear.mean_input = self.mean_input.cpu()
+
+    @property
+    def prepared(self) -> Prepared:
+        """The buffers as prepared tiles.
+
+        Raises:
+            RuntimeError: circuits do not allow fast products (``levels`` is None).
+        """
+        if self.levels is None:
+            raise RuntimeError("these circuits have no fast products")
+        return Prepared.from_tensors({name: getattr(self, name) for name in self._names}, *self.levels)
+
+    def multiply_codes(self, codes: Tensor, addresses: Tensor, added: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return outputs ``(vectors, outputs)`` of int8 codes, and how many conversions clipped; no bias."""
+        current, clipped = product(codes, self.prepared, addresses, added=added)
+        return self._recombined(current), clipped
+
+    def multiply_shares(self, shares: Tensor, addresses: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the same for inputs as shares of the full drive, float32, by way of the circuits in full."""
+        linear = self.linear
+        known = {
+            name: getattr(self, name) for name in ("mean", "variance", "offset", "correction") if name in self._names
+        }
+        current, clipped = analog_product(
+            shares,
+            replace(linear.matrices(self.point), **known),
+            self.noise,  # type: ignore[arg-type]
+            linear.chip.spec.periphery,
+            float(self.full_scale),
+            self.point,
+            linear.chip.device.characteristic_voltage.value,
+            noise_key=np.int64(int(self.key)).astype(np.uint64),  # type: ignore[arg-type]
+            images=addresses.numpy(),
+            readout=linear.readout(self.point),
+        )
+        return self._recombined(current), torch.tensor(clipped)
+
+    def _recombined(self, current: Tensor) -> Tensor:
+        scaled = current * self.gain
+        count = self.linear.conversions_per_output
+        return scaled if count == 1 else scaled.unflatten(-1, (-1, count)).sum(dim=-1)  # type: ignore[no-untyped-call]
