@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ferrogen.array.levels import ConductanceWindow, Levels
 from ferrogen.core.errors import argument_error
 from ferrogen.mapping.coding.full_weights import full_weights
-from ferrogen.mapping.coding.schemes import carried, conversion_weights, positions
+from ferrogen.mapping.coding.schemes import carried, centre, conversion_weights, positions
 from ferrogen.mapping.coding.spec import CodingSpec
 
 Array = NDArray[np.float64]
@@ -102,6 +102,8 @@ def code_matrix(
     of_blocks = (weight.shape[0],) if split is None else tuple(split)
     if sum(of_blocks) != weight.shape[0] or min(of_blocks) < 1:
         raise argument_error("split", f"add up to {weight.shape[0]} outputs", of_blocks)
+    if coding.scheme == "offset-column" and centre(levels)[1] == 0.0:
+        raise argument_error("scheme", "not be 'offset-column' without at least 3 levels", f"asked for with {levels}")
     full = full_weights(weight, coding, of_blocks, partial(carried, coding=coding, levels=levels))
     fraction = np.clip(weight / full[:, None], -1.0, 1.0)
     targets, start = [], 0
