@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from ferrogen.mapping.lowering import lower
+from ferrogen.mapping.training.levels import SignedLevels
 from ferrogen.mapping.training.product import Conversion, noisy_currents, noisy_product
 from ferrogen.mapping.training.response import TileResponse
 
@@ -37,7 +38,7 @@ def ideal(weight: torch.Tensor, rows: int = 4) -> TileResponse:
     one = torch.ones((), dtype=torch.float64)
     return TileResponse(
         full_weight=torch.full((outputs,), 10.0, dtype=torch.float64),
-        steps=0,
+        levels=SignedLevels(0, 1.0),
         window_current=2.0 * one,
         deviation=torch.zeros(outputs, row_tiles * rows, dtype=torch.float64),
         variance=torch.zeros(row_tiles, rows, outputs, dtype=torch.float64),
@@ -116,9 +117,14 @@ def test_all_gradients_of_the_product_are_finite_differences():
 
 
 @pytest.mark.parametrize("levels", [0, 5, 127])
-def test_one_product_or_its_parts_one_by_one(levels):
+@pytest.mark.parametrize("references", [0, 2])
+def test_one_product_or_its_parts_one_by_one(levels, references):
     shares, mean, variance, noise, normals = problem()
-    conversion = Conversion(noise, torch.tensor(0.8, dtype=torch.float64), levels)
+    reference_of = None
+    if references:
+        reference_of = torch.tensor([0, 1, 1, 0])
+        variance, normals = (torch.cat([part, 0.5 * part[:, :, :2]], dim=2) for part in (variance, normals))
+    conversion = Conversion(noise, torch.tensor(0.8, dtype=torch.float64), levels, reference_of)
     found = []
     for whole in (True, False):
         leaves = [part.clone().requires_grad_() for part in (shares, mean, variance)]

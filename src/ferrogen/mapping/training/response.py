@@ -3,78 +3,51 @@
 A master weight becomes a level, the level a current, and to it comes what the chip makes different: programming errors,
 traps that stay where they are, the drop along wires. These deviations are found once, when the tiles have been
 programmed, and stay while the weights are trained; so do the cells' variances. Both are found anew after the next
-programming.
+programming. For a population of chips, deviations are drawn anew in every step, from those that were found.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
-from torch.autograd.function import once_differentiable
 
+from ferrogen.chip.engine.prepared import Prepared
+from ferrogen.chip.point import OperatingPoint
+from ferrogen.circuit.converters import ADC, DAC, IdealADC
+from ferrogen.circuit.readout.input_encoding import PulseWidth
+from ferrogen.core.errors import argument_error
 from ferrogen.core.philox import addressed_normals
+from ferrogen.core.streams import Purpose
+from ferrogen.mapping.coding.window import coding_window
+from ferrogen.mapping.layer import AnalogLinear
+from ferrogen.mapping.training.levels import SignedLevels, level_currents, signed_levels
 from ferrogen.mapping.training.product import Conversion, noisy_product
+from ferrogen.mapping.training.program import full_weights
 from ferrogen.mapping.training.straight_through import input_shares
-
-
-class _Currents(torch.autograd.Function):
-    """Master weights as mean currents: clipped, on levels, with deviations."""
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        weight: torch.Tensor,
-        full_weight: torch.Tensor,
-        steps: int,
-        window_current: torch.Tensor,
-        deviation: torch.Tensor,
-    ) -> torch.Tensor:
-        share = weight / full_weight[:, None]
-        ctx.save_for_backward(share, full_weight, window_current)
-        ctx.inputs = weight.shape[1]
-        level = share.clamp(-1.0, 1.0)
-        if steps:
-            level.mul_(steps).round_().mul_(window_current / steps)
-        else:
-            level.mul_(window_current)
-        if weight.shape[1] == deviation.shape[1]:
-            return level.add_(deviation)
-        whole = deviation.clone()
-        whole[:, : weight.shape[1]] += level
-        return whole
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        share, full_weight, window_current = ctx.saved_tensors
-        gradient = gradients[0][:, : ctx.inputs]
-        # A weight beyond the window may come back, but is not pushed further out.
-        kept = (share.abs() <= 1.0).logical_or_(gradient * share > 0.0)
-        return gradient * (window_current / full_weight)[:, None] * kept, None, None, None, None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TileResponse:
-    """How the tiles of one weight matrix answer, as differential pairs.
+    """How the tiles of one weight matrix answer.
 
     Attributes:
         full_weight: weight that fills the conductance window, shape ``(outputs,)``.
-        steps: between the levels of a window; 0: cells take any conductance.
-        window_current: of a full window at full input [A], shape ``()``.
-        deviation: of the tiles' mean currents from those of the levels [A], shape ``(outputs, row_tiles * rows)``.
-        variance: of the currents from product to product [A^2], shape ``(row_tiles, rows, outputs)``.
+        levels: of the cells.
+        window_current: of a cell's whole window at full input [A], shape ``()``.
+        deviation: of the tiles' mean currents from those of the levels [A], shape ``(conversions, row_tiles * rows)``.
+        variance: of the lines' currents from product to product [A^2], shape ``(row_tiles, rows, lines)``; lines are
+            conversions, and behind them reference lines.
         conversion: electronic noise and converter.
         input_scale: input of the largest code, shape ``()``.
         input_levels: largest input code; 0: an ideal converter.
-        output_scale: output for a current [1/A], shape ``(outputs,)``.
+        output_scale: output for a conversion's current [1/A], shape ``(conversions,)``.
         key: of the stream of training noise.
     """
 
     full_weight: torch.Tensor
-    steps: int
+    levels: SignedLevels
     window_current: torch.Tensor
     deviation: torch.Tensor
     variance: torch.Tensor
@@ -84,30 +57,45 @@ class TileResponse:
     output_scale: torch.Tensor
     key: np.uint64
 
-    def currents(self, weight: torch.Tensor) -> torch.Tensor:
-        """Return the mean currents at full input [A] of a weight matrix, shape ``(row_tiles, rows, outputs)``.
+    @property
+    def outputs(self) -> int:
+        """Number of outputs."""
+        return int(self.full_weight.shape[0])
 
-        The gradient passes the rounding unchanged. Of a weight beyond the window it is the projected gradient: nothing
-        that would push the weight further out in descent, all that brings it back.
+    def currents(self, weight: torch.Tensor) -> torch.Tensor:
+        """Return the mean currents at full input [A] of a weight matrix, ``(row_tiles, rows, conversions)``.
+
+        See :func:`.level_currents` for its gradient.
 
         Args:
             weight: shape ``(outputs, inputs)``.
         """
-        row_tiles, rows, outputs = self.variance.shape
-        whole: torch.Tensor = _Currents.apply(  # type: ignore[no-untyped-call]
-            weight, self.full_weight, self.steps, self.window_current, self.deviation
-        )
-        return whole.view(outputs, row_tiles, rows).permute(1, 2, 0)
+        row_tiles, rows, _ = self.variance.shape
+        whole = level_currents(weight, self.full_weight, self.levels, self.window_current, self.deviation)
+        return whole.view(-1, row_tiles, rows).permute(1, 2, 0)
 
     def found(self, weight: torch.Tensor, mean: torch.Tensor) -> TileResponse:
         """Return this response with the deviations that tiles show.
 
         Args:
             weight: that was programmed, shape ``(outputs, inputs)``.
-            mean: what the tiles present [A], shape ``(row_tiles, rows, outputs)``.
+            mean: what the tiles present [A], shape ``(row_tiles, rows, conversions)``.
         """
         ideal = replace(self, deviation=torch.zeros_like(self.deviation)).currents(weight.detach())
         return replace(self, deviation=(mean - ideal).permute(2, 0, 1).reshape(self.deviation.shape).contiguous())
+
+    def drawn(self, inputs: int, generator: np.random.Generator) -> TileResponse:
+        """Return this response with the deviations of another chip: those found, each at another of the cells.
+
+        Args:
+            inputs: of the weight matrix; word lines without weights keep theirs.
+            generator: of the draw.
+        """
+        own = self.deviation[:, :inputs]
+        order = torch.from_numpy(generator.permutation(own.numel())).to(own.device)
+        elsewhere = self.deviation.clone()
+        elsewhere[:, :inputs] = own.reshape(-1)[order].view(own.shape)
+        return replace(self, deviation=elsewhere)
 
     def multiply(self, x: torch.Tensor, weight: torch.Tensor, addresses: torch.Tensor) -> torch.Tensor:
         """Multiply vectors by a weight matrix as the chip would, with gradients; the bias is not added.
@@ -120,9 +108,118 @@ class TileResponse:
         Returns:
             outputs, shape ``(vectors, outputs)``.
         """
-        row_tiles, _, outputs = self.variance.shape
+        row_tiles, _, lines = self.variance.shape
         shares = input_shares(x, self.input_scale, self.input_levels)
-        drawn = torch.from_numpy(addressed_normals(self.key, addresses.cpu().numpy(), row_tiles * outputs))
-        normals = drawn.to(x).view(-1, row_tiles, outputs).transpose(0, 1)
+        drawn = torch.from_numpy(addressed_normals(self.key, addresses.cpu().numpy(), row_tiles * lines)).to(x)
+        normals = drawn.view(-1, row_tiles, lines).transpose(0, 1)
         current = noisy_product(shares, self.currents(weight), self.variance, self.conversion, normals)
-        return current * self.output_scale
+        scaled = current * self.output_scale
+        count = len(self.levels.slice_weights)
+        return scaled if count == 1 else scaled.reshape(-1, self.outputs, count).sum(dim=2)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Presented:
+    """What the tiles of one weight matrix present now; all tensors on one device.
+
+    Attributes:
+        mean: differential currents at full input [A], shape ``(row_tiles, rows, conversions)``.
+        variance: as in :class:`TileResponse`.
+        conversion: electronic noise and converter.
+        input_scale: input of the largest code, shape ``()``.
+    """
+
+    mean: torch.Tensor
+    variance: torch.Tensor
+    conversion: Conversion
+    input_scale: torch.Tensor
+
+
+def presented(layer: AnalogLinear, point: OperatingPoint, prepared: Prepared | None = None) -> Presented:
+    """Return what the tiles of a layer present.
+
+    Args:
+        layer: programmed and calibrated.
+        point: operating point.
+        prepared: its tiles, where others are meant than the layer's own (those that were saved, say).
+    """
+    if prepared is None:
+        prepared = layer.prepared(point)
+    scale = torch.tensor(layer.input_scale, dtype=torch.float32)
+    if prepared is not None:
+        lines = prepared.variance
+        if prepared.reference_variance is not None:
+            lines = torch.cat([lines, prepared.reference_variance], dim=2)
+        conversion = Conversion(prepared.noise, prepared.full_scale, prepared.output_levels, prepared.reference_of)
+        return Presented(prepared.mean, lines, conversion, scale.to(lines.device))
+    matrices, periphery = layer.matrices(point), layer.chip.spec.periphery
+    row_tiles, rows, _ = matrices.mean.shape
+    noise = matrices.electronic_noise(periphery, point, layer.mean_input.expand(row_tiles, 1, rows))[:, 0]
+    lines = matrices.variance
+    if matrices.reference_variance is not None:
+        lines = torch.cat([lines, matrices.reference_variance], dim=2)
+    adc = periphery.multiply_adc
+    levels = 2 ** (adc.bits - 1) - 1 if isinstance(adc, ADC) else 0
+    full_scale = torch.tensor(layer.full_scale, dtype=torch.float32)
+    conversion = Conversion(noise, full_scale, levels, matrices.reference_of)
+    return Presented(matrices.mean * matrices.drive, lines * matrices.drive**2, conversion, scale)
+
+
+def check_trainable(layer: AnalogLinear, point: OperatingPoint) -> None:
+    """Refuse circuits that training does not model.
+
+    Raises:
+        ArgumentError: converters or drivers with errors of their own, several planes, or cells that bend inputs.
+    """
+    matrices, periphery = layer.matrices(point), layer.chip.spec.periphery
+    dac = periphery.dac
+    if (
+        layer.readout(point) is not None
+        or matrices.offset is not None
+        or matrices.correction is not None
+        or dac.cycles > 1
+        or dac.driver not in ("sinh-compensated", "constant-voltage")
+        or dac.driver_mismatch != 0.0
+        or not isinstance(periphery.multiply_adc, ADC | IdealADC)
+    ):
+        raise argument_error(
+            "model",
+            "have plain converters, and inputs in one plane that cells see linearly, to be trained",
+            "on other circuits",
+            "Train on a chip with DAC and ADC, or ideal ones; the weights can then be mapped to this one.",
+        )
+
+
+def tile_response(
+    layer: AnalogLinear, weight: torch.Tensor, point: OperatingPoint, now: Presented | None = None
+) -> TileResponse:
+    """Return how the tiles of a layer answer, with the deviations that they show.
+
+    Args:
+        layer: programmed with ``weight`` and calibrated.
+        weight: float32, shape ``(outputs, inputs)``.
+        point: operating point.
+        now: what its tiles present; asked of the layer, if not given.
+
+    Raises:
+        ArgumentError: circuits that training does not model.
+    """
+    check_trainable(layer, point)
+    chip, dac = layer.chip, layer.chip.spec.periphery.dac
+    now = presented(layer, point) if now is None else now
+    used, drive = coding_window(chip, layer.coding), chip.drive(point)
+    row_tiles, rows, conversions = now.mean.shape
+    device = now.mean.device
+    blank = TileResponse(
+        full_weight=full_weights(layer).to(device),
+        levels=signed_levels(layer.coding, used.levels),
+        window_current=torch.tensor(used.window.span * drive, dtype=torch.float32, device=device),
+        deviation=torch.zeros((conversions, row_tiles * rows), device=device),
+        variance=now.variance,
+        conversion=now.conversion,
+        input_scale=now.input_scale,
+        input_levels=2 ** (dac.bits - 1) - 1 if isinstance(dac, DAC | PulseWidth) else 0,
+        output_scale=(layer.scale / drive).to(device) * now.input_scale,
+        key=chip.streams.key(Purpose.TRAINING_NOISE, *layer.blocks.address),
+    )
+    return blank.found(weight.to(device), now.mean)

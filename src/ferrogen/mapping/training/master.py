@@ -1,0 +1,153 @@
+"""Master weights of a layer: what an optimiser moves, while the tiles stay as they were programmed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ferrogen.chip.engine.prepared import Prepared
+from ferrogen.chip.point import OperatingPoint
+from ferrogen.core.errors import argument_error
+from ferrogen.core.streams import Purpose
+from ferrogen.mapping.layer import AnalogLinear
+from ferrogen.mapping.lowering import Lowering
+from ferrogen.mapping.training.response import TileResponse, presented, tile_response
+
+Chips = Literal["this", "population"]
+
+
+class MasterWeights(nn.Module):
+    """What a layer on tiles needs for training. The weights themselves are the layer's parameters.
+
+    Args:
+        weight: the layer's, as it was programmed.
+        lowering: the layer's geometry.
+        linears: its matrices on the chip, part by part.
+        point: operating point.
+        name: of the layer, for messages.
+
+    Attributes:
+        programmed: the weights that are on the tiles, a buffer.
+        chips: trained for: ``this`` chip with the deviations that it shows, or a ``population`` of chips, whose
+            deviations are drawn anew in every forward.
+        forwards: made in training so far, the address of a population's draws.
+    """
+
+    programmed: Tensor
+
+    def __init__(
+        self,
+        weight: Tensor,
+        lowering: Lowering,
+        linears: Sequence[AnalogLinear],
+        point: OperatingPoint,
+        name: str = "layer",
+    ) -> None:
+        super().__init__()
+        self.register_buffer("programmed", weight.detach().clone())
+        self.lowering, self.linears, self.point, self.name = lowering, tuple(linears), point, name
+        self.chips: Chips = "this"
+        self.forwards = 0
+        self._responses: tuple[list[tuple[int, int]], list[TileResponse]] | None = None
+        self._same: tuple[int, int] | None = None
+
+    def is_programmed(self, weight: Tensor) -> bool:
+        """Return whether the tiles hold these weights; compared only if they may have changed since the last call."""
+        stamp = _stamp(weight)
+        if self._same != stamp:
+            if not torch.equal(weight.detach(), self.programmed):
+                return False
+            self._same = stamp
+        return True
+
+    def refuse_unprogrammed(self, weight: Tensor) -> None:
+        """Refuse to show what tiles hold while the layer's weights are others.
+
+        Raises:
+            ArgumentError: the weights were changed since they were programmed.
+        """
+        if not torch.compiler.is_compiling() and not self.is_programmed(weight):
+            raise argument_error(
+                self.name,
+                "have the weights that are on its tiles, to be evaluated",
+                "changed since they were programmed",
+                "Call model.program(), or go on in training mode.",
+            )
+
+    def responses(self, input_scale: Tensor, tiles: Sequence[Prepared | None]) -> list[TileResponse]:
+        """Return how the tiles of every part answer (the last ones are kept until tiles or ranges change).
+
+        Args:
+            input_scale: of the layer.
+            tiles: of every part; None: those of the chip, which has no fast products.
+        """
+        stamps = [_stamp(input_scale), _stamp(self.programmed)]
+        stamps += [(id(part.matrices(self.point)), hash(part.full_scale)) for part in self.linears]
+        stamps += [_stamp(tensor) for part in tiles if part is not None for tensor in (part.mean, part.full_scale)]
+        kept = self._responses
+        if kept is None or kept[0] != stamps:
+            matrices = self.lowering.weights(self.programmed.detach().float())
+            made = []
+            for linear, matrix, part in zip(self.linears, matrices, tiles, strict=True):
+                now = replace(presented(linear, self.point, part), input_scale=input_scale)
+                made.append(tile_response(linear, matrix.contiguous(), self.point, now))
+            kept = self._responses = (stamps, made)
+        return kept[1]
+
+    def multiply(
+        self,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        responses: Sequence[TileResponse],
+        addresses: Sequence[Tensor],
+    ) -> Tensor:
+        """Return the layer's outputs as the chip would make them, with gradients.
+
+        Args:
+            x: inputs in the layer's layout, float32.
+            weight: master weights.
+            bias: of the layer.
+            responses: from :meth:`responses`.
+            addresses: of every part's vectors.
+        """
+        self.forwards += 1
+        outputs = []
+        for number, (part, response, vectors, matrix, where) in enumerate(
+            zip(
+                self.lowering.parts,
+                responses,
+                self.lowering.vectors(x),
+                self.lowering.weights(weight.float()),
+                addresses,
+                strict=True,
+            )
+        ):
+            drawn = response
+            if self.chips == "population":
+                linear = self.linears[number]
+                generator = linear.chip.streams.generator(Purpose.TRAINING_NOISE, *linear.blocks.address, self.forwards)
+                drawn = response.drawn(matrix.shape[1], generator)
+            out = drawn.multiply(vectors, matrix, where)
+            outputs.append(out if bias is None else out + bias[self.lowering.part_outputs(part)])
+        return self.lowering.assemble(outputs, x.shape, bias)
+
+    def matrices(self, weight: Tensor) -> list[NDArray[np.float64]]:
+        """Return the matrices of all parts, for programming."""
+        return [part.double().cpu().numpy() for part in self.lowering.weights(weight.detach())]
+
+    def mark_programmed(self, weight: Tensor) -> None:
+        """Note that tiles now hold these weights."""
+        self.programmed.copy_(weight.detach())
+        self._same = None
+
+
+def _stamp(tensor: Tensor) -> tuple[int, int]:
+    """Return what changes when a tensor is replaced or written to."""
+    return tensor.data_ptr(), tensor._version  # noqa: SLF001 (torch's own documentation of in-place changes names it)
