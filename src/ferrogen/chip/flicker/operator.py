@@ -1,0 +1,58 @@
+"""Remembered currents as an operator of torch, ``ferrogen::remembered_currents``, for export and stacked chips."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from ferrogen.chip.flicker.sums import add_chunks, cycle_signs, subtract_references
+from ferrogen.core.errors import argument_error
+
+
+@torch.library.custom_op("ferrogen::remembered_currents", mutates_args=())
+def remembered_operator(
+    codes: torch.Tensor,
+    cycles: torch.Tensor,
+    deviations: torch.Tensor,
+    steps: torch.Tensor,
+    row_exponents: torch.Tensor,
+    row_phases: torch.Tensor,
+    output_exponents: torch.Tensor,
+    output_phases: torch.Tensor,
+    key: torch.Tensor,
+    reference_of: torch.Tensor | None,
+    input_levels: int,
+) -> torch.Tensor:
+    """Return the currents; see :func:`ferrogen.chip.flicker.currents.remembered_currents`.
+
+    Raises:
+        ArgumentError: a negative cycle.
+    """
+    bins, row_tiles, rows, lines = deviations.shape
+    out = torch.zeros((row_tiles, codes.shape[0], lines), device=codes.device)
+    if codes.shape[0] and bins:
+        if int(cycles.min()) < 0:
+            raise argument_error("cycles", "not be negative", int(cycles.min()))
+        unique, place = torch.unique(cycles, return_inverse=True)
+        signs = cycle_signs(key, (row_exponents, row_phases), (output_exponents, output_phases), unique)
+        padded = torch.nn.functional.pad(codes, (0, row_tiles * rows - codes.shape[1]))
+        add_chunks(padded, place, deviations, steps / input_levels, *signs, out)
+    return subtract_references(out, reference_of)
+
+
+@remembered_operator.register_fake
+def _shapes(codes: torch.Tensor, *others: Any) -> torch.Tensor:
+    deviations, reference_of = others[1], others[8]
+    outputs = deviations.shape[3] if reference_of is None else reference_of.shape[0]
+    return codes.new_empty((deviations.shape[1], codes.shape[0], outputs), dtype=torch.float32)
+
+
+@remembered_operator.register_vmap
+def _stacked(info: Any, in_dims: tuple[int | None, ...], *arguments: Any) -> tuple[torch.Tensor, int]:
+    """Go through stacked chips one by one: each has deviations of its own, and nothing is shared."""
+    found = []
+    for chip in range(info.batch_size):
+        own = [value if dim is None else value.select(dim, chip) for value, dim in zip(arguments, in_dims, strict=True)]
+        found.append(remembered_operator(*own))
+    return torch.stack(found), 0
