@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ferrogen.generation.generator import ChipGenerator
     from ferrogen.generation.model import VAE, load_vae
     from ferrogen.generation.run import GenerationRun, generate
+    from ferrogen.mapping.convert.map_to_chip import map_to_chip
     from ferrogen.sampler.latents import LatentSampler, SamplerSpec
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "load_card",
     "load_vae",
     "make_junction",
+    "map_to_chip",
 ]
 
 _HOMES = {
@@ -72,6 +74,7 @@ _HOMES = {
     "calibrate": "calibration.calibrate",
     "draw_cells": "device.junction",
     "make_junction": "device.junction",
+    "map_to_chip": "mapping.convert.map_to_chip",
     "generate": "generation.run",
     "load_card": "device.card",
     "load_vae": "generation.model",

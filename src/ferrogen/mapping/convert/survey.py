@@ -173,18 +173,20 @@ def survey(root: nn.Module, skip: Iterable[str] = ()) -> Survey:
     root = replace_modules(root, swaps)
     kept = list(parts.values())  # keeps the old modules' ids taken
     note(root)
-    layers, left = [], []
+    layers: list[FoundLayer] = []
+    left: list[LeftDigital] = []
     for key, names in paths.items():
         part = parts[key]
+        if _is_below(names[0], [item.name for item in left]):
+            continue
         reason = _reason(part)
-        is_layer = isinstance(part, SUPPORTED)
-        if isinstance(part, nn.MultiheadAttention) and not skipped(part):
+        if isinstance(part, nn.MultiheadAttention):
             reason = f"{type(part).__name__} overrides nn.MultiheadAttention"
-        elif is_layer and skipped(part):
+        if skipped(part) and (reason is not None or isinstance(part, SUPPORTED)):
             reason = "left digital by skip"
         if reason is not None:
             left.append(LeftDigital(names[0], part, reason))
-        elif is_layer and not _is_below(names[0], [item.name for item in left]):
+        elif isinstance(part, SUPPORTED):
             _check_values(names[0], part)
             layers.append(FoundLayer(names[0], part, tuple(names[1:])))
     del kept

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,6 +66,7 @@ class Trace:
         random: what drew numbers: (path of the module, torch's operator) -> how often.
         read: ids of layers whose parameters were read outside their own forward.
         follows: id of a batch norm -> id of the layer whose output it alone takes, every time.
+        norms: ids of the batch norms that ran.
     """
 
     images: int
@@ -75,16 +76,7 @@ class Trace:
     random: dict[tuple[str, str], int]
     read: set[int]
     follows: dict[int, int]
-
-
-def batch_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> int | None:
-    """Return the number of images of a call: the first dimension of its first tensor, or its only whole number."""
-    leaves = tree_leaves((args, kwargs))
-    for leaf in leaves:
-        if isinstance(leaf, Tensor) and leaf.dim() > 0:
-            return int(leaf.shape[0])
-    whole = [leaf for leaf in leaves if isinstance(leaf, int) and not isinstance(leaf, bool)]
-    return whole[0] if len(whole) == 1 and whole[0] > 0 else None
+    norms: set[int]
 
 
 @contextlib.contextmanager
@@ -265,4 +257,46 @@ def trace_forward(
         random=recorder.random,
         read=recorder.read,
         follows={norm: layer for norm, layer in follows.items() if layer not in hooked},
+        norms=set(recorder.taken),
+    )
+
+
+def merged(traces: Sequence[Trace]) -> Trace:
+    """Return several forwards as one: sums, and of what follows what only that which always does."""
+    first = traces[0]
+    layers = {
+        key: LayerTrace(
+            sum(trace.layers[key].calls for trace in traces),
+            sum(trace.layers[key].macs for trace in traces),
+            [shape for trace in traces for shape in trace.layers[key].shapes],
+        )
+        for key in first.layers
+    }
+    products: dict[tuple[str, str, bool], list[int]] = {}
+    random: dict[tuple[str, str], int] = {}
+    follows: dict[int, set[int | None]] = {}
+    for trace in traces:
+        for item in trace.digital:
+            entry = products.setdefault((item.where, item.operator, item.with_weights), [0, 0])
+            entry[0] += item.calls
+            entry[1] += item.macs
+        for name, count in trace.random.items():
+            random[name] = random.get(name, 0) + count
+        for norm in trace.norms:
+            follows.setdefault(norm, set()).add(trace.follows.get(norm))
+    pairs = {norm: layer for norm, (layer, *others) in ((n, tuple(s)) for n, s in follows.items()) if not others}
+    alone = {
+        norm: layer
+        for norm, layer in pairs.items()
+        if layer is not None and all(trace.follows.get(norm) == layer for trace in traces if trace.layers[layer].calls)
+    }
+    return Trace(
+        images=sum(trace.images for trace in traces),
+        layers=layers,
+        order=list(dict.fromkeys(key for trace in traces for key in trace.order)),
+        digital=[DigitalProduct(*name, *counts) for name, counts in products.items()],
+        random=random,
+        read=set().union(*(trace.read for trace in traces)),
+        follows=alone,
+        norms=set().union(*(trace.norms for trace in traces)),
     )
