@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -21,9 +21,8 @@ from ferrogen.mapping.lowering import Lowering, lower
 from ferrogen.mapping.modules.analog_part import AnalogPart
 from ferrogen.mapping.modules.clock import Clock, Forward, Images, image_numbers
 from ferrogen.mapping.modules.typical import TypicalInputs
-
-if TYPE_CHECKING:
-    from ferrogen.mapping.training.response import TileResponse
+from ferrogen.mapping.training.master import MasterWeights
+from ferrogen.mapping.training.response import TileResponse
 
 FloatLayer: TypeAlias = nn.Linear | nn.Conv1d | nn.Conv2d | nn.ConvTranspose1d | nn.ConvTranspose2d
 
@@ -45,10 +44,9 @@ class AnalogLayer(nn.Module):
         fidelity: ``statistical``, or ``cell`` (every trap followed; slow).
         first_cycle: cycle of the chip in which image 0 is made (``cell``: it is where the traps are).
         name: of the layer, for messages.
-        coding: of its weights, for training; differential pairs, if not given.
 
     Attributes:
-        responses: how its tiles answer in training; None: not found yet.
+        master: what is kept of its weights for training.
         input_scale: input that drives a word line fully.
         calibrated: 1 once ranges were set.
         vectors: input vectors multiplied so far, all parts together.
@@ -77,16 +75,14 @@ class AnalogLayer(nn.Module):
         fidelity: Fidelity = "statistical",
         first_cycle: int = 0,
         name: str = "layer",
-        coding: CodingSpec | None = None,
     ) -> None:
         super().__init__()
         if fidelity not in ("statistical", "cell"):
             raise argument_error("fidelity", "be 'statistical' or 'cell'", repr(fidelity))
         self.name, self.lowering, self.point = name, lowering, point
         self.fidelity, self.first_cycle = fidelity, first_cycle
-        self.coding = coding or CodingSpec()
-        self.responses: list[TileResponse] | None = None
         self.weight, self.bias = layer.weight, layer.bias
+        self.master = MasterWeights(layer.weight, lowering, linears, point, name)
         self.parts = nn.ModuleList(AnalogPart(linear, point) for linear in linears)
         # Neither is a submodule: the clock belongs to the outermost module, the float layer to nobody.
         self._outside: tuple[Clock, FloatLayer] = clock, layer
@@ -221,6 +217,7 @@ class AnalogLayer(nn.Module):
         if self.training:
             made = self._trained(values, addresses)
         else:
+            self.master.refuse_unprogrammed(self.weight)
             items = values.detach().reshape(-1, self.lowering.inputs, *self.lowering.spatial(x.shape))
             made = self._converted(items, addresses).reshape(self.lowering.output_shape(x.shape))
         return made.to(x.dtype)
@@ -231,24 +228,21 @@ class AnalogLayer(nn.Module):
         if self.fidelity == "statistical" and levels is not None:
             inputs, fast = input_codes(items, self.input_scale, levels[0]), True
         else:
-            inputs, fast = items / self.input_scale, False
+            inputs, fast = (items if self.fidelity == "cell" else items / self.input_scale), False
         if self._clips:
             self.clipped_inputs.add_((items.abs() > self.input_scale).sum())
         self.vectors.add_(sum(of_part.shape[0] for of_part in addresses))
-        each = (
-            sum(self.lowering.positions(part, items.shape) * self.lowering.rows(part) for part in self.lowering.parts)
-            * inputs.element_size()
-        )
-        count = max(items.shape[0], 1)
-        chunk = count if torch.compiler.is_compiling() else min(max(_CHUNK // max(each, 1), 1), count)
+        if torch.compiler.is_compiling():  # one graph for every number of items
+            return self._chunk(inputs, addresses, fast=fast)
+        count = items.shape[0]
+        counted = [self.lowering.positions(part, items.shape) for part in self.lowering.parts]
+        rows = [self.lowering.rows(part) for part in self.lowering.parts]
+        each = sum(n * k for n, k in zip(counted, rows, strict=True)) * inputs.element_size()
+        chunk = max(_CHUNK // max(each, 1), 1)
         made = []
-        for first in range(0, count, chunk):
-            some = inputs[first : first + chunk]
-            share = [
-                of_part[len(of_part) // count * first :][: len(of_part) // count * some.shape[0]]
-                for of_part in addresses
-            ]
-            made.append(self._chunk(some, share, fast=fast))
+        for first in range(0, max(count, 1), chunk):
+            share = [where[n * first : n * (first + chunk)] for n, where in zip(counted, addresses, strict=True)]
+            made.append(self._chunk(inputs[first : first + chunk], share, fast=fast))
         return made[0] if len(made) == 1 else torch.cat(made)
 
     def _chunk(self, inputs: Tensor, addresses: list[Tensor], *, fast: bool) -> Tensor:
@@ -268,13 +262,13 @@ class AnalogLayer(nn.Module):
             outputs.append(out)
         return self.lowering.assemble(outputs, inputs.shape, None if self.bias is None else self.bias.detach())
 
-    def _cells(self, part: AnalogPart, shares: Tensor, addresses: Tensor) -> tuple[Tensor, Tensor]:
-        if shares.shape[0] == 0:
-            return shares.new_zeros((0, part.linear.outputs)), torch.zeros((), dtype=torch.int64)
+    def _cells(self, part: AnalogPart, vectors: Tensor, addresses: Tensor) -> tuple[Tensor, Tensor]:
+        if vectors.shape[0] == 0:
+            return vectors.new_zeros((0, part.linear.outputs)), torch.zeros((), dtype=torch.int64)
         usage = part.linear.chip.usage
         before = usage.clipped_conversions
         made = part.linear.multiply(
-            shares * self.input_scale,
+            vectors,
             self.point,
             addresses,
             cycles=image_numbers(addresses) + self.first_cycle,
@@ -282,44 +276,25 @@ class AnalogLayer(nn.Module):
         )
         return made, torch.tensor(usage.clipped_conversions - before)
 
-    def _trained(self, values: Tensor, addresses: list[Tensor]) -> Tensor:
-        if self.responses is None:
-            self.respond()
-        responses, weight = self.responses or [], self.weight.float()
-        bias = None if self.bias is None else self.bias.float()
-        outputs = []
-        for response, part, matrix, vectors, where in zip(
-            responses,
-            self.lowering.parts,
-            self.lowering.weights(weight),
-            self.lowering.vectors(values),
-            addresses,
-            strict=True,
-        ):
-            out = response.multiply(vectors, matrix, where)
-            outputs.append(out if bias is None else out + bias[self.lowering.part_outputs(part)])
-        return self.lowering.assemble(outputs, values.shape, bias)
+    # -- training ---------------------------------------------------------------------------------------------------
 
-    def respond(self) -> list[TileResponse]:
-        """Find how the tiles answer, for training; kept until ranges or tiles change.
+    def _trained(self, values: Tensor, addresses: list[Tensor]) -> Tensor:
+        bias = None if self.bias is None else self.bias.float()
+        return self.master.multiply(values, self.weight.float(), bias, self.responses(), addresses)
+
+    def responses(self) -> list[TileResponse]:
+        """Return how the tiles of every part answer in training.
 
         Raises:
             ArgumentError: circuits that training does not model.
         """
-        from ferrogen.mapping.training.response import tile_response
-
-        matrices = self.lowering.weights(self.weight.detach().float().cpu())
-        self.responses = [
-            tile_response(part.linear, matrix, self.coding, self.point)
-            for part, matrix in zip(self._parts(), matrices, strict=True)
-        ]
-        return self.responses
+        tiles = [None if part.levels is None else part.prepared for part in self._parts()]
+        return self.master.responses(self.input_scale, tiles)
 
     def refresh(self) -> None:
         """Take over what the chip presents now: after its tiles were programmed or used."""
         for part in self._parts():
             part.refresh()
-        self.responses = None
 
     def _part(self, number: int) -> AnalogPart:
         return self._parts()[number]
@@ -383,4 +358,4 @@ def map_layer(
         coding=coding,
         names=[f"{name}[{k}]" for k in range(len(weights))] if len(weights) > 1 else [name],
     )
-    return AnalogLayer(layer, lowering, linears, clock or Clock(), point, fidelity=fidelity, name=name, coding=coding)
+    return AnalogLayer(layer, lowering, linears, clock or Clock(), point, fidelity=fidelity, name=name)

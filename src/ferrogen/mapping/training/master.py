@@ -61,7 +61,7 @@ class MasterWeights(nn.Module):
         """Return whether the tiles hold these weights; compared only if they may have changed since the last call."""
         stamp = _stamp(weight)
         if self._same != stamp:
-            if not torch.equal(weight.detach(), self.programmed):
+            if not torch.equal(weight.detach(), self.programmed.to(weight.dtype)):
                 return False
             self._same = stamp
         return True
@@ -69,16 +69,19 @@ class MasterWeights(nn.Module):
     def refuse_unprogrammed(self, weight: Tensor) -> None:
         """Refuse to show what tiles hold while the layer's weights are others.
 
+        Weights that a functional call puts in the parameter's place are not judged.
+
         Raises:
             ArgumentError: the weights were changed since they were programmed.
         """
-        if not torch.compiler.is_compiling() and not self.is_programmed(weight):
-            raise argument_error(
-                self.name,
-                "have the weights that are on its tiles, to be evaluated",
-                "changed since they were programmed",
-                "Call model.program(), or go on in training mode.",
-            )
+        if torch.compiler.is_compiling() or not isinstance(weight, nn.Parameter) or self.is_programmed(weight):
+            return
+        raise argument_error(
+            self.name,
+            "have the weights that are on its tiles, to be evaluated",
+            "changed since they were programmed",
+            "Program them (model.program()), or go on in training mode (model.train()).",
+        )
 
     def responses(self, input_scale: Tensor, tiles: Sequence[Prepared | None]) -> list[TileResponse]:
         """Return how the tiles of every part answer (the last ones are kept until tiles or ranges change).
@@ -112,7 +115,7 @@ class MasterWeights(nn.Module):
 
         Args:
             x: inputs in the layer's layout, float32.
-            weight: master weights.
+            weight: master weights, float32.
             bias: of the layer.
             responses: from :meth:`responses`.
             addresses: of every part's vectors.
@@ -124,7 +127,7 @@ class MasterWeights(nn.Module):
                 self.lowering.parts,
                 responses,
                 self.lowering.vectors(x),
-                self.lowering.weights(weight.float()),
+                self.lowering.weights(weight),
                 addresses,
                 strict=True,
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -17,6 +18,9 @@ from ferrogen.mapping.coding.schemes import positions
 from ferrogen.mapping.coding.window import coding_window
 from ferrogen.mapping.layer import AnalogLinear
 from ferrogen.mapping.training.levels import signed_levels
+
+if TYPE_CHECKING:
+    from ferrogen.mapping.modules.analog_layer import AnalogLayer
 
 Array = NDArray[np.float64]
 
@@ -105,3 +109,34 @@ def reprogram(layers: Sequence[AnalogLinear], weights: Sequence[Array], *, repai
         if tile.placement is not None:
             target = tile.placement.to_physical(target, chip.spec.columns, chip.window.low)
         chip.program(number, target, samples=tile.samples, placement=tile.placement)
+
+
+def program_layers(layers: Sequence[AnalogLayer], *, repair: Repair | None = None) -> int:
+    """Program the weights of layers onto their tiles and take over what these present then.
+
+    Every tile is programmed once, if any weight on it was changed. Ranges of converters stay.
+
+    Args:
+        layers: on tiles.
+        repair: as in :func:`reprogram`.
+
+    Returns:
+        how many layers had other weights than their tiles.
+
+    Raises:
+        ArgumentError: weights that are not finite.
+    """
+    changed = [layer for layer in layers if not layer.master.is_programmed(layer.weight)]
+    chips: dict[int, list[AnalogLayer]] = {}
+    for layer in changed:
+        chips.setdefault(id(layer.master.linears[0].chip), []).append(layer)
+    for of_chip in chips.values():
+        linears = [linear for layer in of_chip for linear in layer.master.linears]
+        weights = [matrix for layer in of_chip for matrix in layer.master.matrices(layer.weight)]
+        reprogram(linears, weights, repair=repair)
+    for layer in changed:
+        layer.master.mark_programmed(layer.weight)
+    if changed:
+        for layer in layers:  # others may be on the same tiles
+            layer.refresh()
+    return len(changed)
