@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ferrogen.chip.chip import Chip
+from ferrogen.chip.repair import Repair
 from ferrogen.core.errors import DataFileError, argument_error
 from ferrogen.core.files import atomic_path
 from ferrogen.mapping.convert.calibration import calibrate_layers
@@ -19,6 +20,8 @@ from ferrogen.mapping.convert.latents import LatentSource, ServedRandomness
 from ferrogen.mapping.modules.analog_layer import AnalogLayer
 from ferrogen.mapping.modules.clock import Clock
 from ferrogen.mapping.report import MappingReport
+from ferrogen.mapping.training.master import Chips
+from ferrogen.mapping.training.program import program_layers
 
 
 class MappedModule(nn.Module):
@@ -27,7 +30,8 @@ class MappedModule(nn.Module):
     Called like the module it was made from. A forward makes the images ``clock.next_image``, ``+ 1``, ... and advances;
     all noise is addressed by image, so a batch gives the same, bit for bit, in one forward or in several.
     Floats are computed in single precision. ``train()`` turns gradients of the layers on
-    (:mod:`ferrogen.mapping.training`); batch norms that were folded stay as they are.
+    (:mod:`ferrogen.mapping.training`), and :meth:`program` writes trained weights to the tiles, which is due before the
+    next evaluation; batch norms that were folded stay as they are.
 
     Its ``state_dict`` holds what is on the tiles, ranges included, every tensor once.
 
@@ -113,6 +117,36 @@ class MappedModule(nn.Module):
         batches = batches_of(inputs)
         record = self._record
         self._record = record.with_clipping(calibrate_layers(self, record, batches))
+        return self
+
+    def train_for(self, chips: Chips) -> MappedModule:
+        """Choose what training is for: the deviations with which ``train()`` forwards are made; return the module.
+
+        Args:
+            chips: ``this`` chip, with the deviations that its tiles show now; or a ``population`` of chips, whose
+                deviations are drawn anew in every forward.
+
+        Raises:
+            ArgumentError: neither.
+        """
+        if chips not in ("this", "population"):
+            raise argument_error("chips", "be 'this' or 'population'", repr(chips))
+        for layer in self.analog_layers().values():
+            layer.master.chips = chips
+        return self
+
+    def program(self, *, repair: Repair | None = None) -> MappedModule:
+        """Write trained weights to their tiles, by write-verify and with the scales they had; return the module.
+
+        The chip counts the pulses. Ranges of converters stay; :meth:`calibrate` sets them anew.
+
+        Args:
+            repair: programs around the tiles' faults anew; None: lines stay where an earlier repair put them.
+
+        Raises:
+            ArgumentError: weights that are not finite.
+        """
+        program_layers(list(self.analog_layers().values()), repair=repair)
         return self
 
     def report(self) -> MappingReport:
