@@ -36,6 +36,11 @@ class ChipDecoder:
         """Numbers of the tiles that hold the weights, layer by layer."""
         return [number for layer in self.layers for row in layer.grid for number in row]
 
+    @property
+    def is_batch_invariant(self) -> bool:
+        """Whether a ``statistical`` image has the same bits in any batch: all products are sums of integers."""
+        return all(layer.prepared(self.point) is not None for layer in self.layers)
+
     def __call__(
         self,
         latents: torch.Tensor,

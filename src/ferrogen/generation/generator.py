@@ -15,16 +15,19 @@ from numpy.typing import NDArray
 from ferrogen.chip.chip import Chip
 from ferrogen.chip.point import OperatingPoint
 from ferrogen.chip.repair import Repair
-from ferrogen.core.errors import CapacityError, argument_error
+from ferrogen.core.errors import argument_error
 from ferrogen.core.philox import addressed_normals
 from ferrogen.core.streams import Purpose
 from ferrogen.generation.decoder import ChipDecoder, map_decoder
+from ferrogen.generation.latent_source import noise_tiles, readings_per_tile
 from ferrogen.generation.model import SIDE, VAE, load_vae
 from ferrogen.mapping.layer import Fidelity
 from ferrogen.sampler.latents import MOST_IMAGES, Calibration, LatentSampler, SamplerSpec
 
-# Images are always computed in aligned blocks of this size: float sums, and with them the codes of the converters, then
-# do not depend on how many images were asked for.
+# Products of integers are the same whatever the batch: images are made in batches of at most this many.
+_BATCH = 1024
+# Other products are float sums. They are always computed in aligned blocks of this size, so that they, and with them
+# the codes of the converters, do not depend on how many images were asked for.
 _BLOCK = 64
 
 Progress = Callable[[int], None]
@@ -75,13 +78,7 @@ class ChipGenerator:
         self.vae = self.model if isinstance(self.model, VAE) else load_vae(self.model)
         self.at = OperatingPoint.for_card(self.chip.device) if self.point is None else self.point
         self.at.check(self.chip.device)
-        on_a_tile = self.chip.spec.logical_pairs // self.sampler_spec.pairs_per_latent
-        if on_a_tile < 1:
-            raise CapacityError(
-                f"A latent needs {self.sampler_spec.pairs_per_latent} pairs of bit lines, but a tile has"
-                f" {self.chip.spec.logical_pairs}. Use wider tiles, or fewer pairs a latent."
-            )
-        tiles = math.ceil(self.latents / on_a_tile)
+        tiles = math.ceil(self.latents / readings_per_tile(self.chip, self.sampler_spec))
         if self.sampling not in ("shared", "dedicated"):
             raise argument_error("sampling", "be 'shared' or 'dedicated'", repr(self.sampling))
         shared = self.sampling == "shared"
@@ -91,14 +88,7 @@ class ChipGenerator:
         if shared:
             self.sampling_tiles = [number for number in self.decoder.tiles if self.chip.tile(number).samples]
         else:
-            self.sampling_tiles = self.chip.reserve(tiles)
-            for number in self.sampling_tiles:
-                spec, high = self.chip.spec, self.chip.window.high
-                if self.repair is None:
-                    self.chip.program(number, np.full((spec.rows, spec.columns), high), samples=True)
-                else:
-                    full = np.full((spec.logical_rows, 2 * spec.logical_pairs), high)
-                    self.repair.program(self.chip, number, full, samples=True)
+            self.sampling_tiles = noise_tiles(self.chip, self.latents, self.sampler_spec, self.repair)
         self.sampler = self._sampler(self.calibration)
 
     def _sampler(self, calibration: Calibration | None) -> LatentSampler:
@@ -169,25 +159,30 @@ class ChipGenerator:
             raise argument_error("count", "be at least 1", count)
         if not 0 <= first <= MOST_IMAGES - count - _BLOCK:
             raise argument_error("first", f"be an image number that is not negative and below {MOST_IMAGES}", first)
-        start, stop = first // _BLOCK * _BLOCK, -(-(first + count) // _BLOCK) * _BLOCK
-        out = np.empty((stop - start, SIDE, SIDE), dtype=np.float32)
-        latents = np.empty((stop - start, self.latents), dtype=np.float32)
-        for block in range(start, stop, _BLOCK):
-            numbers = np.arange(block, block + _BLOCK, dtype=np.int64)
-            place = slice(block - start, block - start + _BLOCK)
-            latents[place] = self.draw_latents(block, _BLOCK)
+        alike = self.fidelity == "statistical" and self.decoder.is_batch_invariant
+        block, align = (_BATCH, 1) if alike else (_BLOCK, _BLOCK)
+        start, stop = first // align * align, -(-(first + count) // align) * align
+        pixels, latents = [], []
+        for begin in range(start, stop, block):
+            end = min(begin + block, stop)
+            latents.append(self.draw_latents(begin, end - begin))
+            numbers = np.arange(begin, end, dtype=np.int64)
             with torch.inference_mode():
-                pixels = self.decoder(
-                    torch.from_numpy(latents[place]), numbers, self.fidelity, first_cycle=self.sampler.first_cycle
+                made = self.decoder(
+                    torch.from_numpy(latents[-1]), numbers, self.fidelity, first_cycle=self.sampler.first_cycle
                 )
-            out[place] = pixels.numpy().reshape(-1, SIDE, SIDE)
+            pixels.append(made.numpy())
             if progress is not None:
-                progress(max(0, min(block + _BLOCK, first + count) - max(block, first)))
+                progress(max(0, min(end, first + count) - max(begin, first)))
         wanted = slice(first - start, first - start + count)
-        return out[wanted], latents[wanted]
+        return _joined(pixels)[wanted].reshape(-1, SIDE, SIDE), _joined(latents)[wanted]
 
     def decode_ideally(self, latents: NDArray[np.float32]) -> NDArray[np.float32]:
         """Decode latents ``(n, latents)`` with the float32 decoder, to images ``(n, 28, 28)``."""
         with torch.inference_mode():
             pixels: torch.Tensor = self.vae.decoder(torch.from_numpy(latents))
         return np.asarray(pixels.numpy().reshape(-1, SIDE, SIDE))
+
+
+def _joined(parts: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
