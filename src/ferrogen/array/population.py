@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ferrogen.core.errors import argument_error
 from ferrogen.device.card import DeviceCard
 from ferrogen.device.noise.amplitude import blocked_shares
-from ferrogen.device.noise.traps import TrapPopulation, draw_parameter, draw_traps
+from ferrogen.device.noise.traps import TrapPopulation, draw_parameter, draw_traps, no_traps
 from ferrogen.device.transport.compact import conductance
 
 
@@ -69,8 +69,17 @@ class CellPopulation:
         return sums.reshape(self.columns, self.rows).T
 
 
-def draw_population(card: DeviceCard, rows: int, columns: int, generator: np.random.Generator) -> CellPopulation:
+def draw_population(
+    card: DeviceCard, rows: int, columns: int, generator: np.random.Generator, *, with_traps: bool = True
+) -> CellPopulation:
     """Draw the cells of an array.
+
+    Args:
+        card: device card.
+        rows: word lines.
+        columns: bit lines.
+        generator: of this array; the same one gives the same cells.
+        with_traps: False leaves the traps out, which take most of the time: programming does not see them.
 
     Raises:
         ArgumentError: a number of rows or columns below one.
@@ -84,5 +93,5 @@ def draw_population(card: DeviceCard, rows: int, columns: int, generator: np.ran
     return CellPopulation(
         on_conductance=on.reshape(columns, rows).T,
         off_conductance=off.reshape(columns, rows).T,
-        traps=draw_traps(card, cells, generator),
+        traps=draw_traps(card, cells, generator) if with_traps else no_traps(cells),
     )

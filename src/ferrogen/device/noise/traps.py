@@ -108,7 +108,8 @@ def draw_parameter(card: DeviceCard, name: str, size: int, generator: np.random.
     Raises:
         CardError: the parameter's spread is one that gives no value for each item (``poisson``).
     """
-    return _spread_draw(card.parameters[name], size, generator, name)
+    own = getattr(card, name, None)  # listing all of a card's parameters takes longer than many a draw
+    return _spread_draw(own if isinstance(own, Parameter) else card.parameters[name], size, generator, name)
 
 
 def stack_thickness(card: DeviceCard) -> float:
@@ -118,6 +119,14 @@ def stack_thickness(card: DeviceCard) -> float:
     screening length is left out (none in most cards, 7 % of the voltage in ``hzo-3nm-direct``).
     """
     return stack_of(card).equivalent_thickness
+
+
+def no_traps(cells: int) -> TrapPopulation:
+    """Return the traps of ``cells`` junctions that have none."""
+    none = np.zeros(0)
+    return TrapPopulation(
+        np.zeros(0, dtype=np.int64), np.zeros(cells + 1, dtype=np.int64), none, none, none, none, none
+    )
 
 
 def draw_traps(card: DeviceCard, cells: int, generator: np.random.Generator) -> TrapPopulation:
