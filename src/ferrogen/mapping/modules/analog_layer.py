@@ -83,7 +83,7 @@ class AnalogLayer(nn.Module):
         self.fidelity, self.first_cycle = fidelity, first_cycle
         self.weight, self.bias = layer.weight, layer.bias
         self.master = MasterWeights(layer.weight, lowering, linears, point, name)
-        self.parts = nn.ModuleList(AnalogPart(linear, point) for linear in linears)
+        self.parts = nn.ModuleList(AnalogPart(linear, point, first_cycle=first_cycle) for linear in linears)
         # Neither is a submodule: the clock belongs to the outermost module, the float layer to nobody.
         self._outside: tuple[Clock, FloatLayer] = clock, layer
         self.register_buffer("input_scale", torch.ones(()))
@@ -288,7 +288,7 @@ class AnalogLayer(nn.Module):
         Raises:
             ArgumentError: circuits that training does not model.
         """
-        tiles = [None if part.levels is None else part.prepared for part in self._parts()]
+        tiles = [None if part.levels is None else part.whole for part in self._parts()]
         return self.master.responses(self.input_scale, tiles)
 
     def refresh(self) -> None:
