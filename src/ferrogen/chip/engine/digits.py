@@ -11,7 +11,7 @@ import torch
 
 MEAN_BASE = 256
 VARIANCE_BASE = 128
-STRONGEST = 8  # cells of a line whose variances are not digits: with the measured tails, the rest has max/mean below 40
+_FEW_ROWS = 128
 _LARGEST_MEAN = 127 * MEAN_BASE + 127
 _LARGEST_VARIANCE = 127 * VARIANCE_BASE  # its high digit is at most 127
 
@@ -35,6 +35,14 @@ def mean_digits(mean: torch.Tensor, scale: float) -> tuple[torch.Tensor, torch.T
     return torch.cat([high, low], dim=1).to(torch.int8).contiguous(), (unit / scale).float()
 
 
+def strongest_cells(rows: int) -> int:
+    """Return how many cells of a line have variances that are not digits: a multiple of four, 4 up to 128 rows, else 8.
+
+    With the tails of the measured cards the rest then has a largest variance of at most some 40 times the mean.
+    """
+    return 4 if rows <= _FEW_ROWS else 8
+
+
 def _carried(share: torch.Tensor) -> torch.Tensor:
     """Round ``(row_tiles, lines, rows)`` to whole numbers; what is lost of a row is carried to the line's next one.
 
@@ -43,8 +51,8 @@ def _carried(share: torch.Tensor) -> torch.Tensor:
     digits, carry = torch.empty_like(share), torch.zeros_like(share[:, :, 0])
     for row in range(share.shape[2]):
         wanted = share[:, :, row] + carry
-        digits[:, :, row] = wanted.round().clamp_(0.0, 127.0)
-        carry = (wanted - digits[:, :, row]).clamp_(-0.49, 0.49)
+        digits[:, :, row] = (wanted + 0.5).floor_()  # a half always goes up, so that a low digit is within 127
+        carry = wanted - digits[:, :, row]
     return digits
 
 
@@ -58,16 +66,19 @@ def variance_digits(
         scale: largest input code times full scale [A]: the steps are shares of its square.
 
     Returns:
-        int8 ``(row_tiles, lines, 2 rows)``, low digits of all rows and then high ones; the share of one unit of squared
-        code times low digit, ``(row_tiles, lines)``; rows of the strongest cells, int64, and their shares for a code of
-        one, both ``(row_tiles, lines, strongest)``.
+        int8 ``(row_tiles, lines, 2 rows)``, low digits of all rows and then high ones; the share of one unit of a
+        squared code's high digit times low digit, ``(row_tiles, lines)``; rows of the strongest cells, int64, and their
+        shares for a code of one, both ``(row_tiles, lines, strongest)``.
     """
     turned = variance.double().transpose(1, 2).contiguous()
-    strongest, rows = turned.topk(min(STRONGEST, turned.shape[2]), dim=2)
+    most = strongest_cells(turned.shape[2])
+    strongest, rows = turned.topk(min(most, turned.shape[2]), dim=2)
     rest = turned.scatter(2, rows, 0.0)
     unit = (rest.amax(dim=2) / _LARGEST_VARIANCE).clamp_(min=torch.finfo(torch.float64).tiny)
     whole = (rest / unit[:, :, None]).round_()
     high = _carried(whole / VARIANCE_BASE)
     low = whole - VARIANCE_BASE * high
     digits = torch.cat([low, high], dim=2).to(torch.int8).contiguous()
-    return digits, (unit / scale**2).float(), rows, (strongest / scale**2).float()
+    missing = most - rows.shape[2]  # a tile of few rows: the first row with nothing
+    rows, strongest = (torch.nn.functional.pad(part, (0, missing)) for part in (rows, strongest))
+    return digits, (VARIANCE_BASE * unit / scale**2).float(), rows, (strongest / scale**2).float()

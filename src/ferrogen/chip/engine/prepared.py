@@ -17,7 +17,7 @@ from ferrogen.circuit.periphery import Periphery
 from ferrogen.circuit.readout.input_encoding import PulseWidth
 
 _MOST_INPUT_BITS = 8  # a code is one signed byte
-_OPTIONAL = ("reference_variance", "reference_of")
+_MOST_OUTPUT_BITS = 16  # sums of codes stay exact in single precision
 _WHOLE = ("input_levels", "output_levels")
 
 
@@ -37,8 +37,8 @@ class Prepared:
         mean_digits: int8, ``(row_tiles, 2 outputs, rows)``: the high bytes of all outputs, then the low ones.
         mean_step: share of the full scale of one unit of code times low byte, ``(row_tiles, outputs)``.
         variance_digits: int8, ``(row_tiles, lines, 2 rows)``: low digits of all rows, then high ones, base 128.
-        variance_step: share of the full scale's square of one unit of squared code times low digit,
-            ``(row_tiles, lines)``.
+        variance_step: share of the full scale's square of one unit of a squared code's high digit times low
+            digit, ``(row_tiles, lines)``.
         strongest_rows: rows of the cells with the largest variances, which the digits leave out, int64,
             ``(row_tiles, lines, strongest)``.
         strongest_variance: of those cells, for a code of one, as a share of the full scale's square, same shape.
@@ -98,16 +98,17 @@ def _input_levels(periphery: Periphery) -> int:
 def has_fast_product(periphery: Periphery, readout: Readout | None, matrices: ProductMatrices) -> bool:
     """Say whether products need nothing but codes, moments and a perfect quantiser: all that this room computes.
 
-    Inputs must be at most 8 bits in one plane that cells see linearly; circuits must have no errors of their own.
+    Inputs must be at most 8 bits in one plane that cells see linearly, outputs at most 16; circuits must have no errors
+    of their own.
     """
-    dac = periphery.dac
+    dac, adc = periphery.dac, periphery.multiply_adc
     linear = isinstance(dac, PulseWidth) or (
         isinstance(dac, DAC) and dac.driver == "sinh-compensated" and dac.driver_mismatch == 0.0
     )
     return (
         linear
         and _input_levels(periphery) < 2 ** (_MOST_INPUT_BITS - 1)
-        and isinstance(periphery.multiply_adc, ADC | IdealADC)
+        and (isinstance(adc, IdealADC) or (isinstance(adc, ADC) and adc.bits <= _MOST_OUTPUT_BITS))
         and readout is None
         and matrices.offset is None
         and matrices.correction is None
