@@ -10,6 +10,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from ferrogen.chip.chip import Chip
+from ferrogen.chip.flicker.decision import MemoryChoice
 from ferrogen.chip.point import OperatingPoint
 from ferrogen.chip.repair import Repair
 from ferrogen.core.errors import argument_error
@@ -129,6 +130,7 @@ def build_layers(
     coding: CodingSpec,
     fidelity: Fidelity,
     repair: Repair | None,
+    memory: MemoryChoice = "off",
 ) -> Built:
     """Plan all matrices together, program every tile once, and make the layers.
 
@@ -151,6 +153,8 @@ def build_layers(
     start = 0
     for group, count in zip(groups, counts, strict=True):
         own = linears[start : start + count]
+        for linear in own:
+            linear.memory = memory
         start += count
         source = group.members[0].module
         alone = len(group.members) == 1

@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 
 from ferrogen.chip.chip import Chip
+from ferrogen.chip.flicker.decision import MemoryChoice
 from ferrogen.chip.point import OperatingPoint
 from ferrogen.chip.repair import Repair
 from ferrogen.core.errors import argument_error
@@ -36,6 +37,7 @@ def map_to_chip(
     point: OperatingPoint | None = None,
     fidelity: Fidelity = "statistical",
     coding: CodingSpec | None = None,
+    memory: MemoryChoice = "auto",
     latent_source: LatentSource | None = None,
     skip: Iterable[str] = (),
     repair: Repair | None = None,
@@ -58,6 +60,8 @@ def map_to_chip(
         point: operating point; the card's default, if not given.
         fidelity: ``statistical`` (exact moments), or ``cell`` (every trap followed; slow).
         coding: of weights as conductances; differential pairs, if not given.
+        memory: whether noise lasts from image to image, as that of slow traps does. ``auto``: in the layers where that
+            is at least 1 % of the conversions' noise; ``on``; ``off``: all noise of products is white (quicker).
         latent_source: serves the random numbers that the module's forward draws; None: torch's own generator does.
         skip: names of submodules that stay digital, with all that is below them.
         repair: finds the tiles' faults and programs around them; None: faults are left as they are.
@@ -75,11 +79,13 @@ def map_to_chip(
     at.check(chip.device)
     batches = [] if inputs is None else batches_of(inputs)
     found = survey(private_copy(module), skip)
+    if not found.layers:
+        raise _nothing_to_map(found)
     norms = {id(part): (name, part) for name, part in norms_of(found.root).items()}
     trace = _trace(found, norms, batches)
     reached = [item for item in found.layers if trace is None or trace.layers[id(item.module)].calls]
     if not reached:
-        raise _nothing_to_map(found, traced=trace is not None)
+        raise _nothing_to_map(found)
     layers = {id(item.module): item.module for item in reached}
     follows = follows_in_graph(found.root, set(layers), set(norms)) if trace is None else trace.follows
     shapes = {} if trace is None else {key: part.shapes for key, part in trace.layers.items()}
@@ -90,7 +96,9 @@ def map_to_chip(
     unreached = tuple(item for item in found.layers if id(item.module) not in layers)
     guard_unreached(unreached)
     clock, coded = Clock(), CodingSpec() if coding is None else coding
-    built = build_layers(group_layers(reached, chip), chip, at, clock, coding=coded, fidelity=fidelity, repair=repair)
+    built = build_layers(
+        group_layers(reached, chip), chip, at, clock, coding=coded, fidelity=fidelity, repair=repair, memory=memory
+    )
     left = {id(part): name for name, part in found.root.named_modules() if isinstance(part, _BATCH_NORMS)}
     replacements = built.replacements | {norm: nn.Identity() for norm in folds}
     record = Record(
@@ -131,8 +139,8 @@ def _trace(found: Survey, norms: dict[int, Any], batches: list[Any]) -> Trace | 
     return merged(traces) if traces else None
 
 
-def _nothing_to_map(found: Survey, *, traced: bool) -> Exception:
-    if found.layers and traced:
+def _nothing_to_map(found: Survey) -> Exception:
+    if found.layers:
         names = ", ".join(repr(item.name) for item in found.layers[:3])
         return argument_error(
             "inputs", "reach at least one layer for tiles", f"such that {names} are never called", "Give other inputs."

@@ -64,7 +64,6 @@ class Trace:
         order: ids of the layers in the order of their first calls.
         digital: products outside the layers.
         random: what drew numbers: (path of the module, torch's operator) -> how often.
-        read: ids of layers whose parameters were read outside their own forward.
         follows: id of a batch norm -> id of the layer whose output it alone takes, every time.
         norms: ids of the batch norms that ran.
     """
@@ -74,7 +73,6 @@ class Trace:
     order: list[int]
     digital: list[DigitalProduct]
     random: dict[tuple[str, str], int]
-    read: set[int]
     follows: dict[int, int]
     norms: set[int]
 
@@ -107,17 +105,12 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.stack: list[int] = []
         self.products: dict[tuple[str, str, bool], list[int]] = {}
         self.random: dict[tuple[str, str], int] = {}
-        self.read: set[int] = set()
         self.outputs: dict[int, _Output] = {}
         self.taken: dict[int, list[int | None]] = {}
-        self.owners: dict[int, set[int]] = {}
         self.weights: set[int] = set()
         for part in root.modules():
             for tensor in (*part.parameters(recurse=False), *part.buffers(recurse=False)):
-                place = tensor.untyped_storage().data_ptr()
-                self.weights.add(place)
-                if id(part) in self.layers:
-                    self.owners.setdefault(place, set()).add(id(part))
+                self.weights.add(tensor.untyped_storage().data_ptr())
 
     # -- modules ----------------------------------------------------------------------------------------------------
 
@@ -157,7 +150,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         inside = [key for key in self.stack if key in self.layers]
         given = [leaf for leaf in tree_leaves((args, named)) if isinstance(leaf, Tensor)]
         places = [tensor.untyped_storage().data_ptr() for tensor in given if tensor.layout is torch.strided]
-        self._note_operands(places, inside)
+        self._note_operands(places)
         out = func(*args, **named)
         macs = multiply_accumulates(name, args, out)
         where = self.names.get(self.stack[-1], "") if self.stack else ""
@@ -171,14 +164,11 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self.random[where, name] = self.random.get((where, name), 0) + 1
         return out
 
-    def _note_operands(self, places: list[int], inside: list[int]) -> None:
+    def _note_operands(self, places: list[int]) -> None:
         for place in places:
             known = self.outputs.get(place)
             if known is not None and (known.norm is None or known.norm not in self.stack):
                 known.elsewhere = True
-            owners = self.owners.get(place)
-            if owners and not owners.intersection(inside):
-                self.read |= owners
 
     def follows(self) -> dict[int, int]:
         """Return which batch norm always takes all of one layer's outputs, and nobody else does."""
@@ -255,7 +245,6 @@ def trace_forward(
         order=recorder.order,
         digital=digital,
         random=recorder.random,
-        read=recorder.read,
         follows={norm: layer for norm, layer in follows.items() if layer not in hooked},
         norms=set(recorder.taken),
     )
@@ -296,7 +285,6 @@ def merged(traces: Sequence[Trace]) -> Trace:
         order=list(dict.fromkeys(key for trace in traces for key in trace.order)),
         digital=[DigitalProduct(*name, *counts) for name, counts in products.items()],
         random=random,
-        read=set().union(*(trace.read for trace in traces)),
         follows=alone,
         norms=set().union(*(trace.norms for trace in traces)),
     )
