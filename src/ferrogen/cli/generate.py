@@ -32,7 +32,7 @@ def generate(
     temperature: options.Temperature = None,
     pairs_per_latent: Annotated[int, typer.Option(help="Differential bit-line pairs read for one latent.")] = 2,
     fidelity: Annotated[
-        FidelityLevel, typer.Option(help="Products: exact moments, or every trap of every cell (slow).")
+        FidelityLevel, typer.Option(help="Latents and products: from exact laws, or every trap of every cell (slow).")
     ] = FidelityLevel.STATISTICAL,
     pngs: Annotated[bool, typer.Option("--pngs", help="Also write every image as its own PNG.")] = False,
     threads: options.Threads = 2,

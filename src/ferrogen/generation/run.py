@@ -80,7 +80,7 @@ def generate(
         first: number of the first image; image k is the same in every run with the same chip, seed and point.
         seed: of the chip, if it is made here.
         sampler: how latents are read.
-        fidelity: ``statistical``, or ``cell`` (every trap followed; slow).
+        fidelity: of latents and products: ``statistical``, or ``cell`` (every trap followed; slow).
         features: the network that judges the images; None for images that are no digits.
         progress: called with the number of images done since the last call.
 

@@ -1,6 +1,6 @@
 """The chip of a run, brought to the state it has after any number of cycles, without the cycles before it.
 
-Traps are found by random access, so that a window of images is exact for the cells' condition; the condition itself
+Latents are drawn from the exact law of the readings that the cells give in their condition; the condition itself
 follows from what a tile's cells have gone through since they were last written (:mod:`ferrogen.array.evolution`). It
 is held while a window of images is read.
 """

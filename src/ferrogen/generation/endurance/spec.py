@@ -146,6 +146,7 @@ class EnduranceSpec:
             "seed": self.seed,
             "chip": repr(self.chip),
             "sampler": asdict(self.sampler),
+            "fidelity": "statistical",
             "cycles": self.cycles,
             "reading": self.reading,
             "sampling": self.sampling,
