@@ -6,6 +6,7 @@ their own and the codes are added digitally.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -140,6 +141,7 @@ def analog_product(
     noise_key: np.uint64,
     images: NDArray[np.int64],
     readout: Readout | None = None,
+    added: Callable[[torch.Tensor], torch.Tensor] | None = None,
 ) -> tuple[torch.Tensor, int]:
     """Multiply at the statistical level: exact mean, and output noise with exactly the cells' variance.
 
@@ -158,6 +160,8 @@ def analog_product(
         noise_key: stream key of this layer's product noise.
         images: address of every row of ``x``; the noise of a row depends on nothing else.
         readout: the circuits as they were drawn; None: without errors of their own.
+        added: returns further currents before conversion [A], ``(row_tiles, batch, pairs)``, for what the cells see of
+            a plane of the inputs, ``(row_tiles, batch, rows)``; None: there are none.
 
     Returns:
         (differential currents summed over row tiles [A], shape ``(batch, pairs)``; number of clipped conversions).
@@ -176,6 +180,8 @@ def analog_product(
         variance = torch.bmm(seen.square(), matrices.variance).mul_(matrices.drive**2).add_(electronic_noise.square())
         current += normals[0] * variance.sqrt_()
         current -= _reference_noise(seen, seen, matrices, of_references)
+        if added is not None:
+            current += added(seen)
         return digitise(current, periphery, full_scale, matrices.offset, matrices.correction, readout, images)
     whole = sum_planes(planes)
     deviation = torch.bmm(whole.square(), matrices.variance).sqrt_().clamp_(min=torch.finfo(torch.float32).tiny)
@@ -185,6 +191,8 @@ def analog_product(
         share = torch.bmm(whole * seen, matrices.variance).div_(deviation).mul_(matrices.drive)
         current += normals[0] * share + normals[number + 1] * electronic_noise
         current -= _reference_noise(whole, seen, matrices, of_references)
+        if added is not None:
+            current += added(seen)
         codes, lost = digitise(
             current, periphery, full_scale, matrices.offset, matrices.correction, readout, images, number
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -15,9 +16,18 @@ from ferrogen.chip.blocks import Block, BlockGrid
 from ferrogen.chip.chip import Chip
 from ferrogen.chip.engine.prepared import Prepared, has_fast_product, prepare
 from ferrogen.chip.engine.product import input_codes, product
+from ferrogen.chip.flicker.currents import remembered_currents, share_currents
+from ferrogen.chip.flicker.decision import MemoryChoice, decide_at_once
+from ferrogen.chip.flicker.remembering import Divided, Remembering, divide
 from ferrogen.chip.point import OperatingPoint
 from ferrogen.chip.power import product_power
-from ferrogen.chip.product import ProductMatrices, analog_product, cell_product, mean_magnitude
+from ferrogen.chip.product import (
+    ProductMatrices,
+    analog_product,
+    cell_product,
+    converter_step,
+    mean_magnitude,
+)
 from ferrogen.chip.readout import Readout
 from ferrogen.chip.repair import Repair
 from ferrogen.core.errors import argument_error
@@ -61,7 +71,12 @@ class AnalogLinear:
         full_scale: of integrator and converter [A].
         mean_input: mean magnitude of the inputs as a share of ``input_scale``; it sets the shot noise; shape
             ``(row_tiles, 1, rows)``.
+        mean_square: mean square of the inputs as shares of ``input_scale``, ``(row_tiles, rows)``.
         power: of all cells, mean over a product's time and over typical inputs [W]; set by :meth:`calibrate`.
+        memory: whether noise lasts from cycle to cycle at the statistical level; ``off``: all of it is white.
+        shares_cycles: whether several vectors may be multiplied in one cycle: with memory, these have all of the cells'
+            noise in common then, as they do at the cell level.
+        has_ranges: whether :meth:`calibrate` has set them.
     """
 
     chip: Chip
@@ -74,7 +89,13 @@ class AnalogLinear:
     input_scale: float = 1.0
     full_scale: float = 1.0
     mean_input: torch.Tensor = field(default_factory=lambda: torch.full((1, 1, 1), 0.5))
+    mean_square: torch.Tensor = field(default_factory=lambda: torch.full((1, 1), 1.0 / 3.0))
     power: float = 0.0
+    memory: MemoryChoice = "off"
+    shares_cycles: bool = True
+    has_ranges: bool = False
+    _divided: tuple[bool, Divided] | None = field(default=None, repr=False)
+    _remembers: tuple[tuple[object, ...], Remembering] | None = field(default=None, repr=False)
     _kept: tuple[OperatingPoint, int, ProductMatrices, Readout | None] | None = field(default=None, repr=False)
     _ready: _Ready | None = field(default=None, repr=False)
 
@@ -132,6 +153,7 @@ class AnalogLinear:
         padded = torch.nn.functional.pad(x / self.input_scale, (0, row_tiles * rows - x.shape[1]))
         shares = padded.reshape(x.shape[0], row_tiles, rows).transpose(0, 1)
         self.mean_input = mean_magnitude(shares, periphery).mean(dim=1, keepdim=True)
+        self.mean_square, self.has_ranges = shares.square().mean(dim=1), True
         v0 = self.chip.device.characteristic_voltage.value
         self.power = product_power(shares, matrices.total, periphery, point.multiply_voltage, v0)
         current = torch.bmm(shares, matrices.mean) * matrices.drive
@@ -185,7 +207,7 @@ class AnalogLinear:
 
         They depend on the layer's ranges, too: :meth:`calibrate` first.
         """
-        matrices = self.matrices(point)
+        matrices = self.remembering(point).matrices
         periphery = self.chip.spec.periphery
         if not has_fast_product(periphery, self.readout(point), matrices):
             return None
@@ -209,6 +231,32 @@ class AnalogLinear:
             kept = self._ready = _Ready(matrices, self.full_scale, self.mean_input, prepared)
         return kept.prepared
 
+    def remembering(self, point: OperatingPoint) -> Remembering:
+        """Return which of the noise lasts from cycle to cycle, and the matrices of the rest (the last are kept).
+
+        With ``auto`` it depends on the layer's ranges; before :meth:`calibrate`, nothing lasts.
+        """
+        whole = self.matrices(point)
+        if self.memory == "off" or (self.memory == "auto" and not self.has_ranges):
+            return Remembering(whole)
+        grounds = (whole, self.memory, self.shares_cycles, self.mean_input, self.mean_square, self.full_scale)
+        kept = self._remembers
+        if kept is None or any(ours is not theirs for ours, theirs in zip(kept[0], grounds, strict=True)):
+            kept = self._remembers = grounds, self._decide(whole, point)
+        return kept[1]
+
+    def _decide(self, whole: ProductMatrices, point: OperatingPoint) -> Remembering:
+        squares = self.mean_square.expand(whole.mean.shape[:2])
+        noise = self._electronic_noise(point)
+        step = converter_step(self.chip.spec.periphery, self.full_scale)
+        at_once = decide_at_once(self.memory, whole, squares, noise, step)
+        if at_once is not None:
+            return Remembering(whole, None, at_once)
+        if self._divided is None or self._divided[0] != self.shares_cycles or self._divided[1].whole is not whole:
+            divided = divide(self.chip, self.blocks, point, whole, common=self.shares_cycles)
+            self._divided = self.shares_cycles, divided
+        return self._divided[1].decided(self.memory, squares, noise, step)
+
     def multiply(
         self,
         x: torch.Tensor,
@@ -224,15 +272,15 @@ class AnalogLinear:
             x: inputs, shape ``(vectors, inputs)``, float32.
             point: operating point.
             addresses: of the vectors' noise, int64, shape ``(vectors,)``: a vector's result depends on nothing else.
-            cycles: cycle of the chip in which each vector is multiplied, same shape (``cell`` only: it is where the
-                traps are).
+            cycles: cycle of the chip in which each vector is multiplied, same shape: where the traps are (``cell``, and
+                ``statistical`` with memory).
             fidelity: ``statistical`` (exact moments), or ``cell`` (every trap followed; slow, for small runs).
 
         Returns:
             outputs, scale and bias included, shape ``(vectors, outputs)``.
 
         Raises:
-            ArgumentError: an unknown fidelity, shapes that do not fit, or no cycles for ``cell``.
+            ArgumentError: an unknown fidelity, shapes that do not fit, or no cycles where they are needed.
         """
         if fidelity not in ("statistical", "cell"):
             raise argument_error("fidelity", "be 'statistical' or 'cell'", repr(fidelity))
@@ -245,13 +293,19 @@ class AnalogLinear:
         if fidelity == "cell":
             current, clipped = self._cell_currents(x, point, addresses, cycles)
         elif (prepared := self.prepared(point)) is not None:
-            codes = input_codes(x, self.input_scale, prepared.input_levels)
-            current, lost = product(codes, prepared, addresses)
+            codes, memory = input_codes(x, self.input_scale, prepared.input_levels), self.remembering(point).memory
+            added = None
+            if memory is not None:
+                now = self._check_cycles(cycles, addresses)
+                added = remembered_currents(codes, now, memory, input_levels=prepared.input_levels)
+            current, lost = product(codes, prepared, addresses, added=added)
             clipped = int(lost)
         else:
+            remembers = self.remembering(point)
+            memory = remembers.memory
             current, clipped = analog_product(
                 x / self.input_scale,
-                self.matrices(point),
+                remembers.matrices,
                 self._electronic_noise(point),
                 self.chip.spec.periphery,
                 self.full_scale,
@@ -260,6 +314,9 @@ class AnalogLinear:
                 noise_key=self._noise_key(),
                 images=addresses.numpy(),
                 readout=self.readout(point),
+                added=None
+                if memory is None
+                else partial(share_currents, cycles=self._check_cycles(cycles, addresses), memory=memory),
             )
         self._count(x.shape[0], clipped)
         return self._finish(current, self.matrices(point).drive)
@@ -290,11 +347,8 @@ class AnalogLinear:
     def _cell_currents(
         self, x: torch.Tensor, point: OperatingPoint, addresses: torch.Tensor, cycles: torch.Tensor | None
     ) -> tuple[torch.Tensor, int]:
-        if cycles is None or cycles.shape != addresses.shape:
-            shape = "missing" if cycles is None else f"of shape {tuple(cycles.shape)}"
-            raise argument_error("cycles", f"hold the chip's cycle of each of {x.shape[0]} vectors", shape)
         matrices = self.matrices(point)
-        distinct, cycle_of = torch.unique(cycles, return_inverse=True)
+        distinct, cycle_of = torch.unique(self._check_cycles(cycles, addresses), return_inverse=True)
         return cell_product(
             x / self.input_scale,
             self._cell_conductances(point, distinct.numpy()),
@@ -311,6 +365,13 @@ class AnalogLinear:
             readout=self.readout(point),
             cycle_of=cycle_of,
         )
+
+    @staticmethod
+    def _check_cycles(cycles: torch.Tensor | None, addresses: torch.Tensor) -> torch.Tensor:
+        if cycles is None or cycles.shape != addresses.shape:
+            shape = "missing" if cycles is None else f"of shape {tuple(cycles.shape)}"
+            raise argument_error("cycles", f"hold the chip's cycle of each of {addresses.shape[0]} vectors", shape)
+        return cycles
 
     def weights(self, point: OperatingPoint) -> NDArray[np.float64]:
         """Return the weights that products really have on average, shape ``(outputs, inputs)``."""

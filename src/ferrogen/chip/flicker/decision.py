@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 
 from ferrogen.chip.flicker.memory import ProductMemory
+from ferrogen.chip.product import ProductMatrices
 from ferrogen.core.errors import argument_error, check_number
 
 MemoryChoice = Literal["auto", "on", "off"]
@@ -26,6 +27,7 @@ class MemoryDecision:
         telegraph: of all telegraph noise, the lasting included [A^2].
         electronic: of amplifier and shot noise [A^2].
         converter: of rounding, step^2 / 12 [A^2].
+        bound: whether ``remembered`` is only an upper bound, all of the telegraph noise, which is too little already.
     """
 
     used: bool
@@ -33,6 +35,7 @@ class MemoryDecision:
     telegraph: float
     electronic: float
     converter: float
+    bound: bool = False
 
     @property
     def share(self) -> float:
@@ -43,7 +46,45 @@ class MemoryDecision:
     def __str__(self) -> str:
         """Return the decision as one line."""
         verb = "remembered from product to product" if self.used else "taken as white"
-        return f"noise {verb}: {100.0 * self.share:.2g} % of the conversions' noise lasts"
+        most = "at most " if self.bound else ""
+        return f"noise {verb}: {most}{100.0 * self.share:.2g} % of the conversions' noise lasts"
+
+
+def _check(choice: MemoryChoice, least_share: float) -> None:
+    if choice not in ("auto", "on", "off"):
+        raise argument_error("memory", "be 'auto', 'on' or 'off'", repr(choice))
+    check_number("least_share", least_share, "1", may_vanish=True)
+
+
+def decide_at_once(
+    choice: MemoryChoice,
+    matrices: ProductMatrices,
+    mean_square: torch.Tensor,
+    electronic: torch.Tensor,
+    step: float,
+    *,
+    least_share: float = LEAST_SHARE,
+) -> MemoryDecision | None:
+    """Decide without looking at the memory of any trap, where all of the telegraph noise is too little; else None.
+
+    Arguments as in :func:`decide`, and the matrices with all of the variance.
+    """
+    _check(choice, least_share)
+    squares = mean_square.double()[:, :, None]
+    variance = (matrices.variance.double() * squares).sum(dim=1)
+    if matrices.reference_variance is not None and matrices.reference_of is not None:
+        variance = variance + (matrices.reference_variance.double() * squares).sum(dim=1)[:, matrices.reference_of]
+    telegraph = float(variance.mean()) * matrices.drive**2
+    noise = float(electronic.double().square().mean())
+    bound = MemoryDecision(
+        used=False,
+        remembered=telegraph,
+        telegraph=telegraph,
+        electronic=noise,
+        converter=step**2 / 12.0,
+        bound=True,
+    )
+    return bound if choice == "auto" and bound.share < least_share else None
 
 
 def decide(
@@ -70,9 +111,7 @@ def decide(
     Raises:
         ArgumentError: an unknown choice, or a share that is negative.
     """
-    if choice not in ("auto", "on", "off"):
-        raise argument_error("memory", "be 'auto', 'on' or 'off'", repr(choice))
-    check_number("least_share", least_share, "1", may_vanish=True)
+    _check(choice, least_share)
     outputs = memory.outputs
     squares = mean_square.double()[:, :, None]
     lasting = memory.variance[memory.row_exponents.amax(dim=1) > 0].sum(dim=0)
@@ -92,12 +131,4 @@ def decide(
         electronic=float(electronic.double().square().mean()),
         converter=step**2 / 12.0,
     )
-    if choice == "auto":
-        return MemoryDecision(
-            decided.share >= least_share,
-            decided.remembered,
-            decided.telegraph,
-            decided.electronic,
-            decided.converter,
-        )
-    return decided
+    return replace(decided, used=decided.share >= least_share) if choice == "auto" else decided

@@ -163,7 +163,7 @@ def remember(
         output_exponents=output_exponents,
         output_phases=output_phases,
         key=torch.tensor(int(key.astype(np.int64)), dtype=torch.int64),
-        reference_of=matrices.reference_of,
+        reference_of=None if matrices.reference_of is None else matrices.reference_of.clone(),
     )
     outputs = matrices.variance.shape[2]
     left = torch.from_numpy(np.maximum(total - ((codes * steps[:, :, None]) ** 2).sum(axis=0), 0.0) / matrices.drive**2)
