@@ -24,7 +24,7 @@ from scipy import sparse
 from scipy.interpolate import PchipInterpolator
 from scipy.special import ndtri
 
-from ferrogen.core.philox import addressed_normals
+from ferrogen.core.normals import standard_normals
 from ferrogen.device.noise.rtn.difference import (
     difference_cumulants,
     difference_memory,
@@ -123,7 +123,7 @@ class ReadingLaw:
         memory = self._taps.shape[0] - 1
         # Addresses are shifted, for those before cycle 0 must not be negative.
         rows = np.arange(first_cycle - memory, first_cycle + cycles, dtype=np.int64) + _MOST_TAPS
-        normals = addressed_normals(key, rows, self._table.shape[0])
+        normals = standard_normals(key, rows, self._table.shape[0])
         filtered = np.empty((cycles, normals.shape[1]))
         _average(normals, self._taps, filtered)
         if self._mixing is not None:
