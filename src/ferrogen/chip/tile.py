@@ -141,12 +141,23 @@ class Tile:
         self, population: CellPopulation, schedule: Schedule, temperature: float
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return (capture, emission) rate x duration of every trap and phase, each of shape ``(traps, phases)``."""
-        shape = (population.traps.count, len(schedule.phases))
-        to_one, to_zero = np.empty(shape), np.empty(shape)
-        for k, phase in enumerate(schedule.phases):
-            capture, emission = population.traps.rates(phase.voltage, temperature)
-            to_one[:, k], to_zero[:, k] = capture * phase.duration, emission * phase.duration
-        return to_one, to_zero
+        rates, voltage = self.trap_rates(population, schedule, temperature)
+        duration = np.array([phase.duration for phase in schedule.phases])
+        one, zero = (np.ascontiguousarray(rates[:, voltage, k] * duration) for k in range(2))
+        return one, zero
+
+    def trap_rates(
+        self, population: CellPopulation, schedule: Schedule, temperature: float
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Return the rates [1/s] of every trap at the voltages of a schedule, and which voltage each phase has.
+
+        Shapes ``(traps, voltages, 2)``, capture and emission, and ``(phases,)``.
+        """
+        voltages = sorted({phase.voltage for phase in schedule.phases})
+        rates = np.empty((population.traps.count, len(voltages), 2))
+        for k, voltage in enumerate(voltages):
+            rates[:, k, 0], rates[:, k, 1] = population.traps.rates(voltage, temperature)
+        return rates, np.array([voltages.index(phase.voltage) for phase in schedule.phases])
 
     def steps(self, population: CellPopulation) -> NDArray[np.float64]:
         """Return the conductance step [S] of every trap in the present state."""
@@ -166,8 +177,25 @@ class Tile:
             return self.known[1]
         population = self.population()
         schedule = chip_schedule(point, samples=self.samples, observe="product")
-        to_one, to_zero = self.event_means(population, schedule, point.temperature)
         steps = self.steps(population)
+        mean, variance = self.trap_moments(*self.event_means(population, schedule, point.temperature), schedule)
+        still = self.conductance(population)
+        return ProductStatistics(
+            mean=still + population.per_cell(steps * mean), variance=population.per_cell(steps**2 * variance)
+        )
+
+    def trap_moments(
+        self, to_one: NDArray[np.float64], to_zero: NDArray[np.float64], schedule: Schedule
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return (mean, variance) of every trap's occupied fraction of a product read, shape ``(traps,)``.
+
+        A frozen trap has the state of cycle 0 for its mean, and no variance.
+
+        Args:
+            to_one: of every trap and phase (:meth:`event_means`).
+            to_zero: likewise.
+            schedule: of the tile.
+        """
         mean, variance = phase_moments(to_one, to_zero, READ_PHASE)
         frozen = np.flatnonzero((to_one + to_zero).sum(axis=1) * _FROZEN_CYCLES < 1.0)
         mean[frozen] = window_sums(
@@ -182,10 +210,7 @@ class Tile:
             cycles=1,
         )[:, 0, 0]
         variance[frozen] = 0.0
-        still = self.conductance(population)
-        return ProductStatistics(
-            mean=still + population.per_cell(steps * mean), variance=population.per_cell(steps**2 * variance)
-        )
+        return mean, variance
 
     def product_statistics(self, point: OperatingPoint) -> ProductStatistics:
         """Return mean and variance of what products see: :meth:`cell_statistics` through wires and broken lines."""
@@ -236,8 +261,11 @@ def read_stage(point: OperatingPoint, cycles: float, *, samples: bool) -> Stage:
     return Stage(cycles, tuple((phase.voltage, phase.duration) for phase in schedule.phases), point.temperature)
 
 
-def _population(card: DeviceCard, spec: ChipSpec, streams: Streams, number: int) -> CellPopulation:
-    return draw_population(card, spec.rows, spec.columns, streams.generator(Purpose.POPULATION, number))
+def _population(
+    card: DeviceCard, spec: ChipSpec, streams: Streams, number: int, *, with_traps: bool = True
+) -> CellPopulation:
+    generator = streams.generator(Purpose.POPULATION, number)
+    return draw_population(card, spec.rows, spec.columns, generator, with_traps=with_traps)
 
 
 def program_tile(
@@ -252,7 +280,7 @@ def program_tile(
     placement: Placement | None = None,
 ) -> Tile:
     """Draw tile ``number``, program it to ``target`` conductances [S] of shape ``(rows, columns)``."""
-    population = _population(card, spec, streams, number)
+    population = _population(card, spec, streams, number, with_traps=False)
     window = conductance_window(card).span
     state = program(
         population,
