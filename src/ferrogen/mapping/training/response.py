@@ -18,7 +18,7 @@ from ferrogen.chip.point import OperatingPoint
 from ferrogen.circuit.converters import ADC, DAC, IdealADC
 from ferrogen.circuit.readout.input_encoding import PulseWidth
 from ferrogen.core.errors import argument_error
-from ferrogen.core.philox import addressed_normals
+from ferrogen.core.normals import standard_normals
 from ferrogen.core.streams import Purpose
 from ferrogen.mapping.coding.window import coding_window
 from ferrogen.mapping.layer import AnalogLinear
@@ -110,7 +110,7 @@ class TileResponse:
         """
         row_tiles, _, lines = self.variance.shape
         shares = input_shares(x, self.input_scale, self.input_levels)
-        drawn = torch.from_numpy(addressed_normals(self.key, addresses.cpu().numpy(), row_tiles * lines)).to(x)
+        drawn = torch.from_numpy(standard_normals(self.key, addresses.cpu().numpy(), row_tiles * lines)).to(x)
         normals = drawn.view(-1, row_tiles, lines).transpose(0, 1)
         current = noisy_product(shares, self.currents(weight), self.variance, self.conversion, normals)
         scaled = current * self.output_scale
