@@ -1,6 +1,6 @@
 """A convolutional decoder with every layer on the chip, over plain PyTorch.
 
-    OMP_NUM_THREADS=1 python benchmarks/convolutional_decoder.py [--repetitions 20] [--batch 64] [--rows 128] [--columns 128]
+    OMP_NUM_THREADS=1 python benchmarks/convolutional_decoder.py [--repetitions 20] [--batch 64] [--rows 128]
 
 Latent 32 -> linear 4096 -> four ConvTranspose2d(4, stride 2, padding 1) 256-128-64-32-3 -> 64 x 64 x 3, with random
 weights; programming errors, read noise of every cell, 8-bit converters. One thread, both in turns. Prints a table and

@@ -196,7 +196,7 @@ class AnalogLayer(nn.Module):
     def _dimension(self, leading: Sequence[int], images: int) -> int:
         """Return the leading dimension of the images: the one learnt, or the first that can be it."""
         known = self._known[1]
-        if known < 0 or (known < len(leading) and leading[known] % images == 0):
+        if known < 0 or (known < len(leading) and leading[known] % (images or 1) == 0):
             return known
         seen = Images()
         seen.see(leading, images)
@@ -206,7 +206,7 @@ class AnalogLayer(nn.Module):
         """Return the addresses of every part's vectors."""
         leading = self._leading(shape)
         dimension = self._dimension(leading, now.images)
-        items = math.prod(leading) // (1 if dimension < 0 else now.images)
+        items = math.prod(leading) // (1 if dimension < 0 else now.images or 1)
         positions = [self.lowering.positions(part, shape) for part in self.lowering.parts]
         start = now.take(self, items * max(positions))
         return [now.addresses(leading, dimension, count, start) for count in positions]

@@ -76,7 +76,7 @@ class Forward:
         if dimension < 0:
             count = math.prod(leading) * positions
             return torch.arange(count, device=device) + (_NO_IMAGE * MOST_PRODUCTS + start)
-        before, folded = math.prod(leading[:dimension]), leading[dimension] // self.images
+        before, folded = math.prod(leading[:dimension]), leading[dimension] // (self.images or 1)
         after = math.prod(leading[dimension + 1 :]) * positions
         places = torch.arange(start, start + before * folded * after, device=device)
         images = (self.numbers * MOST_PRODUCTS).reshape(1, -1, 1)
@@ -150,7 +150,7 @@ class Images:
     def see(self, leading: Sequence[int], images: int) -> None:
         """Learn from a call. Calls with different numbers of images rule out what only looks like the right one."""
         equal = {k for k, size in enumerate(leading) if size == images}
-        multiple = {k for k, size in enumerate(leading) if size % images == 0}
+        multiple = {k for k, size in enumerate(leading) if size % (images or 1) == 0}
         self.equal = equal if self.equal is None else self.equal & equal
         self.multiple = multiple if self.multiple is None else self.multiple & multiple
 

@@ -23,7 +23,7 @@ def spread(values: Tensor, count: int = _KEPT) -> Tensor:
     rows = values.shape[0]
     if rows <= count:
         return values
-    # Even steps would meet the same column of every image; those of the golden ratio meet all alike, in any run of them.
+    # Even steps would meet the same column of every image; those of the golden ratio meet all alike, in any run.
     fractions = torch.arange(count, dtype=torch.float64) * _GOLDEN % 1.0
     return values[(fractions * rows).long()]
 
