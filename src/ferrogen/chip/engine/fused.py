@@ -14,8 +14,8 @@ _LEAST, _MOST = 64, 4096  # vectors of a block
 _LANES = 16  # of a vector register: vectors are filled up to a multiple
 
 
-def _block(vectors: int, outputs: int) -> int:
-    return min(vectors, max(_LEAST, min(_MOST, _BLOCK // max(outputs, 1) // _LANES * _LANES)))
+def _block(outputs: int) -> int:
+    return max(_LEAST, min(_MOST, _BLOCK // outputs // _LANES * _LANES))
 
 
 def fused_product(
@@ -38,10 +38,12 @@ def fused_product(
         backend: of the integer products; None: the fast one. All give the same bits.
     """
     way = choose_backend(codes.device) if backend is None else backend
-    vectors, (row_tiles, outputs) = codes.shape[0], tiles.mean_step.shape
-    rows, bounds = tiles.mean_digits.shape[2], largest_sums(tiles.mean_digits.shape[2])
+    vectors, (row_tiles, outputs), rows = codes.shape[0], tiles.mean_step.shape, tiles.mean_digits.shape[2]
+    bounds, filled = largest_sums(rows), -(-vectors // _LANES) * _LANES
+    missing = (0, row_tiles * rows - codes.shape[1], 0, filled - vectors)
+    padded = torch.nn.functional.pad(codes, missing) if any(missing) else codes.contiguous()
     out = torch.empty((vectors, outputs), dtype=torch.float32)
-    code, where = codes.contiguous().numpy(), addresses.contiguous().numpy()
+    code, where = padded.numpy(), addresses.contiguous().numpy()
     full_scale = tiles.full_scale.to(torch.float32)
     noise = (tiles.noise / full_scale).square().numpy()
     more = None if added is None else added.to(torch.float32).contiguous().numpy()
@@ -58,20 +60,19 @@ def fused_product(
     key, levels = np.int64(tiles.key.item()).astype(np.uint64), np.float32(tiles.output_levels)
     share = np.float32((1.0 / full_scale).item())
     scale = full_scale / tiles.output_levels if tiles.output_levels else full_scale
-    clipped, block = 0, _block(vectors, outputs)
-    for first in range(0, vectors, max(block, 1)):
-        count = min(block, vectors - first)
-        lanes = -(-count // _LANES) * _LANES
-        turned = torch.empty((rows, lanes), dtype=torch.int8)
-        powers = torch.empty((2 * rows, lanes), dtype=torch.int8)
+    clipped, block = 0, _block(outputs)
+    for first in range(0, vectors, block):
+        lanes = min(block, filled - first)
+        powers = torch.empty((lanes, 2 * rows), dtype=torch.int8)
         squares = np.empty((rows, lanes), dtype=np.float32)
         total = np.zeros((outputs, lanes), dtype=np.float32)
         for tile in range(row_tiles):
-            spread(code, first, count, tile * rows, turned.numpy(), powers.numpy(), squares)
+            spread(code, first, tile * rows, powers.numpy(), squares)
             whole, parts = constants[tile]
+            turned = padded[first : first + lanes, tile * rows : (tile + 1) * rows].T
             means = integer_product(whole, turned, bounds.mean, way)
-            high = integer_product(parts[:, rows:], powers[:rows], bounds.high, way)
-            cross = high[:0] if fast else integer_product(parts, powers, bounds.cross, way)
+            high = integer_product(parts[:, rows:], powers[:, :rows].T, bounds.high, way)
+            cross = high[:0] if fast else integer_product(parts, powers.T, bounds.cross, way)
             clipped += convert(
                 means.numpy(),
                 high.numpy(),
@@ -90,8 +91,8 @@ def fused_product(
                 tile,
                 where,
                 first,
-                count,
+                min(lanes, vectors - first),
                 total,
             )
-        out[first : first + count].copy_(torch.from_numpy(total).T[:count])
+        out[first : first + lanes].copy_(torch.from_numpy(total).T[: vectors - first])
     return out.mul_(scale), torch.tensor(clipped, dtype=torch.int64)
