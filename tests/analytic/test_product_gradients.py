@@ -55,7 +55,7 @@ def forward(layer, responses, x, weight, bias, first=0):
     lowering = lower(layer, 64)
     outputs = []
     for part, vectors, matrix, response in zip(
-        lowering.parts, lowering.vectors(x), lowering.weights(weight), responses, strict=True
+        lowering.parts, lowering.vectors(responses[0].shares(x)), lowering.weights(weight), responses, strict=True
     ):
         addresses = first + torch.arange(vectors.shape[0])
         outputs.append(response.multiply(vectors, matrix, addresses) + bias[lowering.part_outputs(part)])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -49,10 +51,17 @@ def extract(padded: Tensor, windows: Sequence[Window], before: Sequence[int]) ->
         windows: of every spatial dimension.
         before: padding in front of every spatial dimension.
     """
-    spatial = len(windows)
     rows = math.prod(len(window.taps) for window in windows) * padded.shape[-1]
     if any(window.positions == 0 for window in windows):
         return padded.flatten()[:0].reshape(0, rows)  # still a function of the input, with a gradient
+    if padded.requires_grad and torch.is_grad_enabled():
+        patches: Tensor = _Patches.apply(padded, tuple(windows), tuple(before))  # type: ignore[no-untyped-call]
+        return patches
+    return _extracted(padded, windows, before, rows)
+
+
+def _extracted(padded: Tensor, windows: Sequence[Window], before: Sequence[int], rows: int) -> Tensor:
+    spatial = len(windows)
     view = padded
     for k, (window, offset) in enumerate(zip(windows, before, strict=True)):
         length = window.stop - window.first
@@ -60,6 +69,32 @@ def extract(padded: Tensor, windows: Sequence[Window], before: Sequence[int]) ->
         view = view[..., :: window.spacing]
     # (items, positions ..., channels, taps ...) -> channels last
     return view.movedim(1 + spatial, -1).reshape(-1, rows).contiguous()
+
+
+class _Patches(torch.autograd.Function):
+    """Patches with a gradient that is added up tap by tap: several times faster than that of ``unfold``."""
+
+    @staticmethod
+    def forward(ctx: Any, padded: Tensor, windows: tuple[Window, ...], before: tuple[int, ...]) -> Tensor:
+        ctx.shape, ctx.windows, ctx.before = padded.shape, windows, before
+        rows = math.prod(len(window.taps) for window in windows) * padded.shape[-1]
+        return _extracted(padded, windows, before, rows)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        windows, items, channels = ctx.windows, ctx.shape[0], ctx.shape[-1]
+        positions = [window.positions for window in windows]
+        of_taps = gradients[0].reshape(items, *positions, -1, channels)
+        back = of_taps.new_zeros(ctx.shape)
+        for number, tap in enumerate(itertools.product(*(range(len(window.taps)) for window in windows))):
+            met = back
+            for k, (window, offset) in enumerate(zip(windows, ctx.before, strict=True)):
+                first = window.first + offset + tap[k] * window.spacing
+                met = met.narrow(1 + k, first, (window.positions - 1) * window.step + 1)
+                if window.step > 1:
+                    met = met[(slice(None),) * (1 + k) + (slice(None, None, window.step),)]
+            met += of_taps[..., number, :]
+        return back, None, None
 
 
 def place(

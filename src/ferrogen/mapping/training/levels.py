@@ -79,10 +79,15 @@ class _Currents(torch.autograd.Function):
         window_current: torch.Tensor,
         deviation: torch.Tensor,
     ) -> torch.Tensor:
-        share = weight / full_weight[:, None]
-        ctx.save_for_backward(share, full_weight, window_current)
+        ctx.save_for_backward(weight, full_weight, window_current)
         ctx.levels, inputs = levels, weight.shape[1]
-        shown = _carried(share.clamp(-1.0, 1.0), levels).mul_(window_current * levels.reach)
+        unit = window_current * levels.reach
+        if len(levels.slice_weights) == 1 and levels.steps:
+            shown = (weight * (levels.steps / full_weight)[:, None]).clamp_(-levels.steps, levels.steps).round_()
+            unit = unit / levels.steps
+        else:
+            shown = _carried((weight / full_weight[:, None]).clamp_(-1.0, 1.0), levels)
+        shown.mul_(unit)
         if inputs == deviation.shape[1]:
             return shown.add_(deviation)
         whole = deviation.clone()
@@ -92,13 +97,16 @@ class _Currents(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        share, full_weight, window_current = ctx.saved_tensors
+        weight, full_weight, window_current = ctx.saved_tensors
         levels = ctx.levels
-        gradient = gradients[0][:: len(levels.slice_weights), : share.shape[1]]
+        gradient = gradients[0][:: len(levels.slice_weights), : weight.shape[1]]
         slope = window_current * (levels.reach / levels.slice_weights[0]) / full_weight
+        through = gradient * slope[:, None]
         # A weight beyond the window may come back, but is not pushed further out.
-        kept = (share.abs() <= 1.0).logical_or_(gradient * share > 0.0)
-        return gradient * slope[:, None] * kept, None, None, None, None
+        beyond = weight.abs() > full_weight[:, None]
+        if bool(beyond.any()):
+            through.masked_fill_(beyond.logical_and_(gradient * weight <= 0.0), 0.0)
+        return through, None, None, None, None
 
 
 def level_currents(

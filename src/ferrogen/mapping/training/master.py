@@ -126,7 +126,7 @@ class MasterWeights(nn.Module):
             zip(
                 self.lowering.parts,
                 responses,
-                self.lowering.vectors(x),
+                self.lowering.vectors(responses[0].shares(x)),
                 self.lowering.weights(weight),
                 addresses,
                 strict=True,

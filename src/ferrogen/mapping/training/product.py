@@ -88,7 +88,8 @@ class _NoisyProduct(torch.autograd.Function):
             through = through * inside
         to_shares = to_mean = to_variance = None
         if ctx.needs_input_grad[1]:
-            to_mean = torch.bmm(split.transpose(1, 2), through)
+            # In the layout of weights, outputs first: what comes before it works element by element.
+            to_mean = torch.bmm(through.transpose(1, 2), split).transpose(1, 2)
         if ctx.needs_input_grad[0] or ctx.needs_input_grad[2]:
             of_lines = _of_lines(through, ctx.conversion.reference_of, variance.shape[2] - outputs)
             of_noise = ratio * of_lines

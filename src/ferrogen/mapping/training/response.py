@@ -97,11 +97,15 @@ class TileResponse:
         elsewhere[:, :inputs] = own.reshape(-1)[order].view(own.shape)
         return replace(self, deviation=elsewhere)
 
-    def multiply(self, x: torch.Tensor, weight: torch.Tensor, addresses: torch.Tensor) -> torch.Tensor:
+    def shares(self, x: torch.Tensor) -> torch.Tensor:
+        """Return inputs of any shape as shares of the full drive, on the converter's codes, with gradients."""
+        return input_shares(x, self.input_scale, self.input_levels)
+
+    def multiply(self, shares: torch.Tensor, weight: torch.Tensor, addresses: torch.Tensor) -> torch.Tensor:
         """Multiply vectors by a weight matrix as the chip would, with gradients; the bias is not added.
 
         Args:
-            x: inputs, shape ``(vectors, inputs)``.
+            shares: inputs as shares of the full drive (:func:`.input_shares`), shape ``(vectors, inputs)``.
             weight: master weights, shape ``(outputs, inputs)``.
             addresses: of the vectors' noise, int64, shape ``(vectors,)``.
 
@@ -109,8 +113,7 @@ class TileResponse:
             outputs, shape ``(vectors, outputs)``.
         """
         row_tiles, _, lines = self.variance.shape
-        shares = input_shares(x, self.input_scale, self.input_levels)
-        drawn = torch.from_numpy(standard_normals(self.key, addresses.cpu().numpy(), row_tiles * lines)).to(x)
+        drawn = torch.from_numpy(standard_normals(self.key, addresses.cpu().numpy(), row_tiles * lines)).to(shares)
         normals = drawn.view(-1, row_tiles, lines).transpose(0, 1)
         current = noisy_product(shares, self.currents(weight), self.variance, self.conversion, normals)
         scaled = current * self.output_scale

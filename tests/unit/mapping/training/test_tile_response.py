@@ -53,7 +53,7 @@ def test_without_noise_training_and_products_are_the_same(name):
     response = tile_response(made, weight, POINT)
     assert float(response.deviation.abs().max()) > 0.0
     addresses = torch.arange(x.shape[0])
-    theirs, ours = made.multiply(x, POINT, addresses), response.multiply(x, weight, addresses)
+    theirs, ours = made.multiply(x, POINT, addresses), response.multiply(response.shares(x), weight, addresses)
     apart = (ours - theirs).abs()
     assert float((apart > 1e-5 * float(theirs.abs().max())).float().mean()) < 0.01
     step = float((response.output_scale * response.conversion.full_scale / response.conversion.levels).max())
@@ -72,7 +72,7 @@ def test_noise_of_training_has_the_moments_of_products(name):
     draws = 2000
     same = x[:1].expand(draws, -1)
     theirs = made.multiply(same, POINT, torch.arange(draws)).double()
-    ours = response.multiply(same, weight, torch.arange(draws)).double()
+    ours = response.multiply(response.shares(same), weight, torch.arange(draws)).double()
     assert not torch.equal(theirs, ours)
     error = ((theirs.var(dim=0) + ours.var(dim=0)) / draws).sqrt()
     assert float(((theirs.mean(dim=0) - ours.mean(dim=0)).abs() / error).max()) < 4.0
@@ -87,11 +87,13 @@ def test_the_noise_of_a_vector_depends_on_its_address_only():
     made, weight, x = layer()
     response = tile_response(made, weight, POINT)
     addresses = torch.arange(24) + (5 << 32)
-    whole = response.multiply(x, weight, addresses)
+    whole = response.multiply(response.shares(x), weight, addresses)
     order = torch.randperm(24, generator=torch.Generator().manual_seed(1))
-    assert torch.equal(response.multiply(x, weight, addresses)[order], whole[order])
-    torch.testing.assert_close(response.multiply(x[order], weight, addresses[order]), whole[order], rtol=0, atol=2e-2)
-    assert not torch.equal(response.multiply(x, weight, addresses + 1), whole)
+    assert torch.equal(response.multiply(response.shares(x), weight, addresses)[order], whole[order])
+    torch.testing.assert_close(
+        response.multiply(response.shares(x[order]), weight, addresses[order]), whole[order], rtol=0, atol=2e-2
+    )
+    assert not torch.equal(response.multiply(response.shares(x), weight, addresses + 1), whole)
 
 
 def test_weights_beyond_the_window_are_not_pushed_further_but_may_come_back():
