@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import torch
 
@@ -10,12 +12,22 @@ from ferrogen.chip.engine.kernels import convert, spread
 from ferrogen.chip.engine.tensors import Tiles, largest_sums
 
 _BLOCK = 65536  # conversions of one row tile at a time: their four sums take 1 MiB
-_LEAST, _MOST = 64, 4096  # vectors of a block
+_LEAST, _MOST = 64, 1024  # vectors of a block
 _LANES = 16  # of a vector register: vectors are filled up to a multiple
 
 
-def _block(outputs: int) -> int:
-    return max(_LEAST, min(_MOST, _BLOCK // outputs // _LANES * _LANES))
+_NO_REFERENCES, _NOTHING_ADDED = np.empty(0, dtype=np.int64), np.empty((0, 0), dtype=np.float32)
+_rooms = threading.local()
+
+
+def _room(name: str, shape: tuple[int, int], kind: torch.dtype) -> torch.Tensor:
+    """Return this thread's memory of that name, for anything to be written to: new memory costs more than the sums."""
+    size = shape[0] * shape[1]
+    known = getattr(_rooms, name, None)
+    if known is None or known.numel() < size:
+        known = torch.empty(size, dtype=kind)
+        setattr(_rooms, name, known)
+    return known[:size].view(shape)
 
 
 def fused_product(
@@ -39,44 +51,58 @@ def fused_product(
     """
     way = choose_backend(codes.device) if backend is None else backend
     vectors, (row_tiles, outputs), rows = codes.shape[0], tiles.mean_step.shape, tiles.mean_digits.shape[2]
-    bounds, filled = largest_sums(rows), -(-vectors // _LANES) * _LANES
+    lines, bounds, filled = tiles.variance_step.shape[1], largest_sums(rows), -(-vectors // _LANES) * _LANES
     missing = (0, row_tiles * rows - codes.shape[1], 0, filled - vectors)
     padded = torch.nn.functional.pad(codes, missing) if any(missing) else codes.contiguous()
-    out = torch.empty((vectors, outputs), dtype=torch.float32)
-    code, where = padded.numpy(), addresses.contiguous().numpy()
     full_scale = tiles.full_scale.to(torch.float32)
-    noise = (tiles.noise / full_scale).square().numpy()
-    more = None if added is None else added.to(torch.float32).contiguous().numpy()
-    nothing = np.empty((0, 0), dtype=np.float32)
-    constants = [
-        tuple(part[tile].contiguous() for part in (tiles.mean_digits, tiles.variance_digits))
-        for tile in range(row_tiles)
-    ]
-    mean_step, variance_step, strongest_rows, strongest_variance = (
-        part.contiguous().numpy()
-        for part in (tiles.mean_step, tiles.variance_step, tiles.strongest_rows, tiles.strongest_variance)
-    )
-    references = np.empty(0, dtype=np.int64) if tiles.reference_of is None else tiles.reference_of.contiguous().numpy()
-    key, levels = np.int64(tiles.key.item()).astype(np.uint64), np.float32(tiles.output_levels)
-    share = np.float32((1.0 / full_scale).item())
     scale = full_scale / tiles.output_levels if tiles.output_levels else full_scale
-    clipped, block = 0, _block(outputs)
-    for first in range(0, vectors, block):
+    whole, parts = tiles.mean_digits.contiguous().unbind(0), tiles.variance_digits.contiguous()
+    both, upper = parts.unbind(0), parts[:, :, rows:].unbind(0)
+    mean_step, variance_step, strongest_rows, strongest_variance, noise = (
+        part.contiguous().numpy()
+        for part in (
+            tiles.mean_step,
+            tiles.variance_step,
+            tiles.strongest_rows,
+            tiles.strongest_variance,
+            (tiles.noise / full_scale).square(),
+        )
+    )
+    references = _NO_REFERENCES if tiles.reference_of is None else tiles.reference_of.contiguous().numpy()
+    more = None if added is None else added.to(torch.float32).contiguous().numpy()
+    share, levels = np.float32((1.0 / full_scale).item()), np.float32(tiles.output_levels)
+    key = np.int64(tiles.key.item()).astype(np.uint64)
+    code, where, clipped = padded.numpy(), addresses.contiguous().numpy(), 0
+    out = torch.empty((vectors, outputs), dtype=torch.float32)
+    block = min(filled, max(_LEAST, min(_MOST, _BLOCK // outputs // _LANES * _LANES)))
+    for first in range(0, filled, max(block, 1)):
         lanes = min(block, filled - first)
-        powers = torch.empty((lanes, 2 * rows), dtype=torch.int8)
-        squares = np.empty((rows, lanes), dtype=np.float32)
-        total = np.zeros((outputs, lanes), dtype=np.float32)
+        powers = _room("powers", (lanes, 2 * rows), torch.int8)
+        squares = _room("squares", (rows, lanes), torch.float32).numpy()
+        total = _room("total", (outputs, lanes), torch.float32).zero_()
+        sums = [
+            _room(name, (count, lanes), torch.int32)
+            for name, count in (("means", 2 * outputs), ("high", lines), ("cross", lines))
+        ]
+        turned, all_powers, high_powers = padded[first : first + lanes].T, powers.T, powers[:, :rows].T
+        spread_to, total_to, known = powers.numpy(), total.numpy(), [part.numpy() for part in sums]
         for tile in range(row_tiles):
-            spread(code, first, tile * rows, powers.numpy(), squares)
-            whole, parts = constants[tile]
-            turned = padded[first : first + lanes, tile * rows : (tile + 1) * rows].T
-            means = integer_product(whole, turned, bounds.mean, way)
-            high = integer_product(parts[:, rows:], powers[:, :rows].T, bounds.high, way)
-            cross = high[:0] if fast else integer_product(parts, powers.T, bounds.cross, way)
+            spread(code, first, tile * rows, spread_to, squares)
+            means, high, cross = known
+            if way == "int8":
+                integer_product(whole[tile], turned[tile * rows : (tile + 1) * rows], bounds.mean, way, sums[0])
+                integer_product(upper[tile], high_powers, bounds.high, way, sums[1])
+                if not fast:
+                    integer_product(both[tile], all_powers, bounds.cross, way, sums[2])
+            else:
+                means = integer_product(whole[tile], turned[tile * rows : (tile + 1) * rows], bounds.mean, way).numpy()
+                high = integer_product(upper[tile], high_powers, bounds.high, way).numpy()
+                if not fast:
+                    cross = integer_product(both[tile], all_powers, bounds.cross, way).numpy()
             clipped += convert(
-                means.numpy(),
-                high.numpy(),
-                cross.numpy(),
+                means,
+                high,
+                cross[:0] if fast else cross,
                 squares,
                 mean_step[tile],
                 variance_step[tile],
@@ -84,7 +110,7 @@ def fused_product(
                 strongest_variance[tile],
                 noise[tile],
                 references,
-                nothing if more is None else more[tile],
+                _NOTHING_ADDED if more is None else more[tile],
                 share,
                 levels,
                 key,
@@ -92,7 +118,7 @@ def fused_product(
                 where,
                 first,
                 min(lanes, vectors - first),
-                total,
+                total_to,
             )
-        out[first : first + lanes].copy_(torch.from_numpy(total).T[: vectors - first])
+        out[first : first + lanes].copy_(total.T[: vectors - first])
     return out.mul_(scale), torch.tensor(clipped, dtype=torch.int64)

@@ -29,7 +29,9 @@ def _with_own_strides(matrix: torch.Tensor) -> torch.Tensor:
     return matrix.clone(memory_format=torch.contiguous_format) if 1 in matrix.shape else matrix
 
 
-def integer_product(left: torch.Tensor, right: torch.Tensor, bound: int, backend: Backend) -> torch.Tensor:
+def integer_product(
+    left: torch.Tensor, right: torch.Tensor, bound: int, backend: Backend, out: torch.Tensor | None = None
+) -> torch.Tensor:
     """Multiply int8 matrices, ``(..., m, k)`` by ``(..., k, n)``; the result is exact, int32.
 
     Args:
@@ -38,11 +40,13 @@ def integer_product(left: torch.Tensor, right: torch.Tensor, bound: int, backend
         bound: largest magnitude that a sum, or a part of it, can have: at most 2**31 - 1.
         backend: ``int8`` (dot products of bytes), or ``float``: in single precision if the bound is exact there, else
             in double.
+        out: where ``int8`` writes its result, int32; None: somewhere new.
     """
     if backend == "int8":
         if left.shape[0] * left.shape[1] * right.shape[1] == 0:
             return torch.zeros(left.shape[0], right.shape[1], dtype=torch.int32)
-        product: torch.Tensor = torch._int_mm(_with_own_strides(left), _with_own_strides(right))  # noqa: SLF001 (it has no other name)
+        own = _with_own_strides(left), _with_own_strides(right)
+        product: torch.Tensor = torch._int_mm(*own, out=out)  # noqa: SLF001 (it has no other name)
         return product
     kind = torch.float32 if bound < _FLOAT32_EXACT else torch.float64
     return torch.matmul(left.to(kind), right.to(kind)).to(torch.int32)

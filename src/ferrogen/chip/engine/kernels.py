@@ -11,11 +11,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from ferrogen.chip.engine.turn import turned_squares
 from ferrogen.core.normals import philox_words, words_to_normals
 
 REFERENCE_PLANE = 1 << 31  # normals of reference lines have planes of their own, from here
 _LANES = 128
-_TURN = 64  # vectors turned over together
 _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 _MEAN_BASE, _VARIANCE_BASE = np.float32(256.0), np.float32(128.0)
 _INVERSE_BASE = np.float32(1.0 / 128.0)
@@ -47,11 +47,7 @@ def spread(
         for row in range(rows):
             square = np.float32(code[row]) * np.float32(code[row])
             low[row] = np.int32(square - ((square * _INVERSE_BASE + _ROUND) - _ROUND) * _VARIANCE_BASE)
-    for start in range(0, lanes, _TURN):
-        for row in range(rows):
-            for i in range(start, min(start + _TURN, lanes)):
-                value = np.float32(codes[first + i, first_row + row])
-                squares[row, i] = value * value
+    turned_squares(codes, first, first_row, squares)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -14,44 +14,25 @@ from ferrogen.chip.engine.fused import fused_product
 from ferrogen.chip.engine.plain import plain_product
 from ferrogen.chip.engine.tensors import Tiles
 
+_NAME = "ferrogen::analog_product"
+_SCHEMA = (
+    "(Tensor codes, Tensor addresses, Tensor? added, Tensor mean_digits, Tensor mean_step, Tensor variance_digits,"
+    " Tensor variance_step, Tensor strongest_rows, Tensor strongest_variance, Tensor noise, Tensor full_scale,"
+    " Tensor key, Tensor? reference_of, int output_levels, bool fast) -> (Tensor, Tensor)"
+)
+torch.library.define(_NAME, _SCHEMA)
 
-@torch.library.custom_op("ferrogen::analog_product", mutates_args=())
-def analog_product_operator(
-    codes: torch.Tensor,
-    addresses: torch.Tensor,
-    added: torch.Tensor | None,
-    mean_digits: torch.Tensor,
-    mean_step: torch.Tensor,
-    variance_digits: torch.Tensor,
-    variance_step: torch.Tensor,
-    strongest_rows: torch.Tensor,
-    strongest_variance: torch.Tensor,
-    noise: torch.Tensor,
-    full_scale: torch.Tensor,
-    key: torch.Tensor,
-    reference_of: torch.Tensor | None,
-    output_levels: int,
-    fast: bool,  # noqa: FBT001 (operators have no keyword-only arguments here)
+
+@torch.library.impl(_NAME, "CompositeExplicitAutograd")
+def _product(
+    codes: torch.Tensor, addresses: torch.Tensor, added: torch.Tensor | None, *others: Any
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Multiply; see :func:`ferrogen.chip.engine.product.product`."""
-    tiles = Tiles(
-        mean_digits,
-        mean_step,
-        variance_digits,
-        variance_step,
-        strongest_rows,
-        strongest_variance,
-        noise,
-        full_scale,
-        key,
-        reference_of,
-        output_levels,
-    )
     form = fused_product if codes.device.type == "cpu" else plain_product
-    return form(codes, tiles, addresses, added, fast=fast)
+    return form(codes, Tiles(*others[:-1]), addresses, added, fast=others[-1])
 
 
-@analog_product_operator.register_fake
+@torch.library.register_fake(_NAME)
 def _shapes(codes: torch.Tensor, *others: Any) -> tuple[torch.Tensor, torch.Tensor]:
     outputs = others[3].shape[1]  # of mean_step
     return (
@@ -60,7 +41,6 @@ def _shapes(codes: torch.Tensor, *others: Any) -> tuple[torch.Tensor, torch.Tens
     )
 
 
-@analog_product_operator.register_vmap
 def _stacked(info: Any, in_dims: tuple[int | None, ...], *arguments: Any) -> tuple[Any, tuple[int, int]]:
     results = []
     for chip in range(info.batch_size):
@@ -68,3 +48,7 @@ def _stacked(info: Any, in_dims: tuple[int | None, ...], *arguments: Any) -> tup
         results.append(analog_product_operator(*own))
     products, clipped = zip(*results, strict=True)
     return (torch.stack(products), torch.stack(clipped)), (0, 0)
+
+
+torch.library.register_vmap(_NAME, _stacked)
+analog_product_operator = torch.ops.ferrogen.analog_product.default
