@@ -16,6 +16,7 @@ from ferrogen.mapping.coding.schemes import carried, centre, conversion_weights,
 from ferrogen.mapping.coding.spec import CodingSpec
 
 Array = NDArray[np.float64]
+_LARGEST_SCALE = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,13 +63,15 @@ class CodedMatrix:
 
 
 def check_weight(weight: NDArray[np.float64], name: str = "weight") -> None:
-    """Refuse what is not a matrix of finite numbers.
+    """Refuse what is not a matrix of finite real numbers.
 
     Raises:
         ArgumentError: naming the weight, and how many of its numbers are not finite.
     """
     if weight.ndim != 2 or weight.size == 0:
         raise argument_error(name, "be a non-empty matrix (outputs, inputs)", f"of shape {weight.shape}")
+    if weight.dtype.kind not in "fiu":
+        raise argument_error(name, "hold real numbers", f"of type {weight.dtype}")
     finite = int(np.count_nonzero(np.isfinite(weight)))
     if finite < weight.size:
         bad = weight.size - finite
@@ -114,4 +117,9 @@ def code_matrix(
         targets.append(cells)
         start += outputs
     scale = (full[:, None] * conversion_weights(coding, levels)).ravel() / window.span
+    if scale.max() > _LARGEST_SCALE:
+        most = _LARGEST_SCALE / scale.max() * full.max()
+        raise argument_error(
+            name, f"stay below about {most:.0e} to be scaled in single precision", f"as large as {full.max():.1e}"
+        )
     return CodedMatrix(coding, of_blocks, tuple(targets), scale)

@@ -105,9 +105,14 @@ class TilePlan:
     def __str__(self) -> str:
         """Say it in one line."""
         return (
-            f"{len(self.requests)} matrices on {len(self.tiles)} tiles of {self.spec.rows} x {self.spec.columns}:"
+            f"{_counted(len(self.requests), 'matrix', 'matrices')} on {_counted(len(self.tiles), 'tile')} of"
+            f" {self.spec.rows} x {self.spec.columns}:"
             f" {self.utilisation:.1%} of their cells carry weights"
         )
+
+
+def _counted(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"
 
 
 def _parts(whole: int, most: int) -> list[int]:
@@ -159,9 +164,10 @@ def plan_matrices(
     tiles = 1 + max((place.tile for place in places), default=-1)
     free = spec.tiles - len(chip.reserved | chip.tiles.keys())
     if tiles > free:
+        verb = "is" if tiles == 1 else "are"
         raise CapacityError(
-            f"{tiles} tiles of {spec.rows} x {spec.columns} are needed, but the chip has {free} of {spec.tiles} left."
-            f" Make it with at least {spec.tiles - free + tiles} tiles (ChipSpec.tiles)."
+            f"{_counted(tiles, 'tile')} of {spec.rows} x {spec.columns} {verb} needed, but the chip has {free} of"
+            f" {spec.tiles} left. Make it with at least {spec.tiles - free + tiles} tiles (ChipSpec.tiles)."
         )
     grids, start = [], 0
     for heights, split in shapes:

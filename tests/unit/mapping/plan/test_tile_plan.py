@@ -128,7 +128,7 @@ def test_small_matrices_share_a_tile() -> None:
     plan = plan_matrices(sizes, chip)
     assert plan.tiles == (0,)
     assert plan.utilisation == 1.0
-    assert "4 matrices on 1 tiles of 8 x 16: 100.0%" in str(plan)
+    assert "4 matrices on 1 tile of 8 x 16: 100.0%" in str(plan)
     assert len(plan_matrices(sizes, chip, pack=False).tiles) == 4
 
 
@@ -195,6 +195,8 @@ def test_repair_of_reference_lines_is_refused() -> None:
         (np.ones((2, 0)), np.zeros(2), r"`fc` must be a non-empty matrix"),
         (np.ones(3), np.zeros(3), r"`fc` must be a non-empty matrix"),
         (np.array([[1.0, np.nan], [np.inf, 0.0]]), np.zeros(2), r"`fc`.*NaN or infinite in 2 of 4 places"),
+        (np.ones((2, 3), dtype=complex), np.zeros(2), r"`fc` must hold real numbers, but it is of type complex128"),
+        (np.array([[1.0, 1e300]]), np.zeros(1), r"`fc` must stay below about .*single precision.*1.0e\+300"),
         (np.ones((2, 3)), np.array([0.0, np.nan]), r"`bias of fc`.*finite"),
         (np.ones((2, 3)), np.zeros(3), r"`bias of fc`.*\(2,\)"),
     ],
@@ -203,6 +205,12 @@ def test_odd_matrices_are_refused_by_name(weight: np.ndarray, bias: np.ndarray, 
     chip = Chip(CARD, spec=_spec(8, 4))
     with pytest.raises(ArgumentError, match=message):
         map_matrices(chip, [weight], [bias], names=["fc"])
+    assert not chip.tiles
+
+
+def test_nothing_takes_nothing() -> None:
+    chip = Chip(CARD, spec=_spec(8, 4))
+    assert map_matrices(chip, [], []) == []
     assert not chip.tiles
 
 
