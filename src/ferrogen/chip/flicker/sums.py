@@ -18,18 +18,43 @@ Timing = tuple[torch.Tensor, torch.Tensor]
 
 
 @njit(cache=True, nogil=True)
+def _flip(codes: NDArray[np.int8], of_rows: NDArray[np.int8], place: NDArray[np.int64], out: NDArray[np.int8]) -> None:
+    """Write codes times the signs of their word lines in one bin, ``(row_tiles, vectors, rows)``."""
+    row_tiles, vectors, rows = out.shape
+    for r in range(row_tiles):
+        first = r * rows
+        for v in range(vectors):
+            made, code, sign = out[r, v], codes[v], of_rows[place[v]]
+            for i in range(rows):
+                made[i] = code[first + i] * sign[first + i]
+
+
+@njit(cache=True, nogil=True)
 def _add_bin(
     sums: NDArray[np.int32],
     steps: NDArray[np.float32],
-    lines: NDArray[np.int8],
+    of_lines: NDArray[np.int8],
     place: NDArray[np.int64],
     out: NDArray[np.float32],
 ) -> None:
-    """Add the whole sums ``(vectors, lines)`` of one bin and row tile, in currents, to ``out``."""
-    for v in range(sums.shape[0]):
-        c = place[v]
-        for n in range(sums.shape[1]):
-            out[v, n] += np.float32(sums[v, n]) * steps[n] * np.float32(lines[c, n])
+    """Add whole sums of one bin, ``(row_tiles, vectors, lines)``, in currents."""
+    row_tiles, vectors, lines = sums.shape
+    for r in range(row_tiles):
+        step = steps[r]
+        for v in range(vectors):
+            made, whole, sign = out[r, v], sums[r, v], of_lines[place[v]]
+            for n in range(lines):
+                made[n] += np.float32(whole[n]) * step[n] * np.float32(sign[n])
+
+
+def _multiply_into(left: torch.Tensor, right: torch.Tensor, bound: int, sums: torch.Tensor) -> None:
+    """Write exact products of int8 matrices, row tile by row tile, to int32 ``(row_tiles, vectors, lines)``."""
+    backend = choose_backend(left.device)
+    for r in range(left.shape[0]):
+        if backend == "int8":
+            torch._int_mm(left[r], right[r], out=sums[r])  # noqa: SLF001 (the only product of bytes torch has)
+        else:
+            sums[r] = integer_product(left[r], right[r], bound, backend)
 
 
 def cycle_signs(
@@ -89,19 +114,25 @@ def add_chunks(
         of_lines: signs, ``(bins, cycles, lines)``.
         out: ``(row_tiles, vectors, lines)``.
     """
-    bins, row_tiles, rows, _ = deviations.shape
-    backend, bound = choose_backend(codes.device), rows * _LARGEST**2
-    for start in range(0, codes.shape[0], _CHUNK):
-        part = slice(start, start + _CHUNK)
-        where = place[part]
+    bins, row_tiles, rows, lines = deviations.shape
+    bound, fused = rows * _LARGEST**2, codes.device.type == "cpu"
+    most = min(_CHUNK, codes.shape[0])
+    # Room for one bin at a time, used again: fresh memory would cost more than the products.
+    flipped = torch.empty((row_tiles, most, rows), dtype=torch.int8, device=codes.device)
+    sums = torch.empty((row_tiles, most, lines), dtype=torch.int32, device=codes.device)
+    for start in range(0, codes.shape[0], most):
+        part = slice(start, start + most)
+        some, where, made = codes[part], place[part], out[:, part]
+        if len(some) < most:
+            flipped = torch.empty((row_tiles, len(some), rows), dtype=torch.int8, device=codes.device)
+            sums = torch.empty((row_tiles, len(some), lines), dtype=torch.int32, device=codes.device)
         for b in range(bins):
-            flipped = codes[part] * of_rows[b].index_select(0, where)
-            for r in range(row_tiles):
-                own = flipped[:, r * rows : (r + 1) * rows].contiguous()
-                sums = integer_product(own, deviations[b, r], bound, backend)
-                if codes.device.type == "cpu":
-                    _add_bin(
-                        sums.numpy(), steps[b, r].numpy(), of_lines[b].numpy(), where.numpy(), out[r, part].numpy()
-                    )
-                else:
-                    out[r, part] += sums.float() * steps[b, r] * of_lines[b].index_select(0, where)
+            if fused:
+                _flip(some.numpy(), of_rows[b].numpy(), where.numpy(), flipped.numpy())
+                _multiply_into(flipped, deviations[b], bound, sums)
+                _add_bin(sums.numpy(), steps[b].numpy(), of_lines[b].numpy(), where.numpy(), made.numpy())
+            else:
+                signed = some * of_rows[b].index_select(0, where)
+                flipped.copy_(signed.reshape(-1, row_tiles, rows).transpose(0, 1))
+                _multiply_into(flipped, deviations[b], bound, sums)
+                made += sums.float() * steps[b][:, None] * of_lines[b].index_select(0, where)
