@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ferrogen.chip.block_matrices import cell_differences
 from ferrogen.chip.blocks import Block, BlockGrid
+from ferrogen.chip.cells.products import CellProducts, cell_products
 from ferrogen.chip.chip import Chip
 from ferrogen.chip.engine.prepared import Prepared, has_fast_product, prepare
 from ferrogen.chip.engine.product import input_codes, product
@@ -27,6 +28,7 @@ from ferrogen.chip.product import (
     cell_product,
     converter_step,
     mean_magnitude,
+    split_rows,
 )
 from ferrogen.chip.readout import Readout
 from ferrogen.chip.repair import Repair
@@ -40,6 +42,10 @@ from ferrogen.mapping.plan.program import program_plan
 from ferrogen.mapping.ranges import least_error_range
 
 Fidelity = Literal["statistical", "cell"]
+
+# Beyond this share of the voltage lost to wires, what a trap does to all other cells is solved for, cycle by cycle.
+_LARGEST_DROP = 0.05
+_CYCLES_AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,6 +83,8 @@ class AnalogLinear:
         shares_cycles: whether several vectors may be multiplied in one cycle: with memory, these have all of the cells'
             noise in common then, as they do at the cell level.
         has_ranges: whether :meth:`calibrate` has set them.
+        resolved_share: share of the cells' variance whose traps are followed at the fidelity ``cell``; the rest is
+            Gaussian and fresh in every product (:mod:`ferrogen.chip.cells.following`). 1: every trap is followed.
     """
 
     chip: Chip
@@ -94,10 +102,13 @@ class AnalogLinear:
     memory: MemoryChoice = "off"
     shares_cycles: bool = True
     has_ranges: bool = False
+    resolved_share: float = 0.95
     _divided: tuple[bool, Divided] | None = field(default=None, repr=False)
     _remembers: tuple[tuple[object, ...], Remembering] | None = field(default=None, repr=False)
     _kept: tuple[OperatingPoint, int, ProductMatrices, Readout | None] | None = field(default=None, repr=False)
     _ready: _Ready | None = field(default=None, repr=False)
+    _cells: tuple[ProductMatrices, float, CellProducts] | None = field(default=None, repr=False)
+    _cells_ready: _Ready | None = field(default=None, repr=False)
 
     @property
     def outputs(self) -> int:
@@ -191,7 +202,7 @@ class AnalogLinear:
             x: inputs, shape ``(batch, inputs)``, float32.
             point: operating point.
             images: image number of every row: the address of its noise.
-            fidelity: ``statistical`` (exact moments), or ``cell`` (every trap followed; slow, for small runs).
+            fidelity: ``statistical`` (exact moments), or ``cell`` (traps followed from cycle to cycle).
             first_cycle: cycle of the chip in which image 0 is made (``cell`` only: it is where the traps are).
 
         Raises:
@@ -208,28 +219,37 @@ class AnalogLinear:
         They depend on the layer's ranges, too: :meth:`calibrate` first.
         """
         matrices = self.remembering(point).matrices
-        periphery = self.chip.spec.periphery
-        if not has_fast_product(periphery, self.readout(point), matrices):
+        if not has_fast_product(self.chip.spec.periphery, self.readout(point), matrices):
             return None
-        kept = self._ready
+        self._ready = self._made_ready(self._ready, matrices, point)
+        return self._ready.prepared
+
+    def _made_ready(self, kept: _Ready | None, matrices: ProductMatrices, point: OperatingPoint) -> _Ready:
         if (
-            kept is None
-            or kept.matrices is not matrices
-            or kept.mean_input is not self.mean_input
-            or kept.full_scale != self.full_scale
+            kept is not None
+            and kept.matrices is matrices
+            and kept.mean_input is self.mean_input
+            and kept.full_scale == self.full_scale
         ):
-            noise = self._electronic_noise(point)
-            prepared = prepare(
-                matrices,
-                noise,
-                periphery,
-                self.full_scale,
-                self._noise_key(),
-                reference_variance=matrices.reference_variance,
-                reference_of=matrices.reference_of,
-            )
-            kept = self._ready = _Ready(matrices, self.full_scale, self.mean_input, prepared)
-        return kept.prepared
+            return kept
+        prepared = prepare(
+            matrices,
+            self._electronic_noise(point),
+            self.chip.spec.periphery,
+            self.full_scale,
+            self._noise_key(),
+            reference_variance=matrices.reference_variance,
+            reference_of=matrices.reference_of,
+        )
+        return _Ready(matrices, self.full_scale, self.mean_input, prepared)
+
+    def cells(self, point: OperatingPoint) -> CellProducts:
+        """Return the layer with its traps followed, for the fidelity ``cell`` (the last point's are kept)."""
+        matrices, kept = self.matrices(point), self._cells
+        if kept is None or kept[0] is not matrices or kept[1] != self.resolved_share:
+            made = cell_products(self.chip, self.blocks, point, matrices, resolved_share=self.resolved_share)
+            self._cells = kept = (matrices, self.resolved_share, made)
+        return kept[2]
 
     def remembering(self, point: OperatingPoint) -> Remembering:
         """Return which of the noise lasts from cycle to cycle, and the matrices of the rest (the last are kept).
@@ -274,7 +294,7 @@ class AnalogLinear:
             addresses: of the vectors' noise, int64, shape ``(vectors,)``: a vector's result depends on nothing else.
             cycles: cycle of the chip in which each vector is multiplied, same shape: where the traps are (``cell``, and
                 ``statistical`` with memory).
-            fidelity: ``statistical`` (exact moments), or ``cell`` (every trap followed; slow, for small runs).
+            fidelity: ``statistical`` (exact moments), or ``cell`` (traps followed from cycle to cycle).
 
         Returns:
             outputs, scale and bias included, shape ``(vectors, outputs)``.
@@ -347,24 +367,57 @@ class AnalogLinear:
     def _cell_currents(
         self, x: torch.Tensor, point: OperatingPoint, addresses: torch.Tensor, cycles: torch.Tensor | None
     ) -> tuple[torch.Tensor, int]:
-        matrices = self.matrices(point)
-        distinct, cycle_of = torch.unique(self._check_cycles(cycles, addresses), return_inverse=True)
-        return cell_product(
+        now, cells = self._check_cycles(cycles, addresses), self.cells(point)
+        if cells.largest_drop > _LARGEST_DROP:
+            return self._solved_currents(x, point, addresses, now)
+        matrices, readout, at = cells.matrices, self.readout(point), now.numpy()
+        if has_fast_product(self.chip.spec.periphery, readout, matrices):
+            self._cells_ready = self._made_ready(self._cells_ready, matrices, point)
+            prepared = self._cells_ready.prepared
+            codes = input_codes(x, self.input_scale, prepared.input_levels)
+            seen = split_rows(codes.double() / prepared.input_levels, *matrices.mean.shape[:2])
+            current, lost = product(codes, prepared, addresses, added=cells.trap_currents(seen, at))
+            return current, int(lost)
+        return analog_product(
             x / self.input_scale,
-            self._cell_conductances(point, distinct.numpy()),
+            matrices,
             self._electronic_noise(point),
             self.chip.spec.periphery,
             self.full_scale,
             point,
             self.chip.device.characteristic_voltage.value,
-            matrices.drive,
             noise_key=self._noise_key(),
             images=addresses.numpy(),
-            offset=matrices.offset,
-            correction=matrices.correction,
-            readout=self.readout(point),
-            cycle_of=cycle_of,
+            readout=readout,
+            added=partial(cells.trap_currents, cycles=at),
         )
+
+    def _solved_currents(
+        self, x: torch.Tensor, point: OperatingPoint, addresses: torch.Tensor, cycles: torch.Tensor
+    ) -> tuple[torch.Tensor, int]:
+        """Multiply with the conductances of every cycle, wires and lines solved for: exact, and slow."""
+        matrices, clipped = self.matrices(point), 0
+        currents = torch.empty((x.shape[0], self.conversions))
+        for some in torch.unique(cycles).split(_CYCLES_AT_ONCE):
+            chosen = torch.isin(cycles, some)
+            currents[chosen], lost = cell_product(
+                x[chosen] / self.input_scale,
+                self._cell_conductances(point, some.numpy()),
+                self._electronic_noise(point),
+                self.chip.spec.periphery,
+                self.full_scale,
+                point,
+                self.chip.device.characteristic_voltage.value,
+                matrices.drive,
+                noise_key=self._noise_key(),
+                images=addresses[chosen].numpy(),
+                offset=matrices.offset,
+                correction=matrices.correction,
+                readout=self.readout(point),
+                cycle_of=torch.searchsorted(some, cycles[chosen]),
+            )
+            clipped += lost
+        return currents, clipped
 
     @staticmethod
     def _check_cycles(cycles: torch.Tensor | None, addresses: torch.Tensor) -> torch.Tensor:
