@@ -39,7 +39,7 @@ def test_fast_and_general_products_agree_in_mean_and_variance(monkeypatch: pytes
     assert layer.prepared(POINT) is not None
     before = layer.chip.usage.clipped_conversions
     fast = layer.multiply(vectors, POINT, torch.arange(4000)).double()
-    monkeypatch.setattr("ferrogen.mapping.layer.has_fast_product", lambda *_: False)
+    monkeypatch.setattr("ferrogen.mapping.analog_linear.has_fast_product", lambda *_: False)
     assert layer.prepared(POINT) is None
     between = layer.chip.usage.clipped_conversions
     slow = layer.multiply(vectors, POINT, torch.arange(4000, 8000)).double()

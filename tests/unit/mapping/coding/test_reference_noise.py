@@ -61,7 +61,7 @@ def test_covariance_of_outputs_is_that_of_the_cells(way: str, references: int, m
     periphery = Periphery(multiply_adc=ADC(16), dac=dac, multiply_amplifier=IdealAmplifier())
     layer, x = _layer(references, periphery)
     if way == "general":
-        monkeypatch.setattr("ferrogen.mapping.layer.has_fast_product", lambda *_: False)
+        monkeypatch.setattr("ferrogen.mapping.analog_linear.has_fast_product", lambda *_: False)
     assert (layer.prepared(POINT) is not None) == (way == "fast")
     out = layer.multiply(x.expand(VECTORS, -1), POINT, torch.arange(VECTORS)).double().numpy()
     got, wanted = np.cov(out.T), _expected(layer, x)
