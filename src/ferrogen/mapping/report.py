@@ -12,6 +12,7 @@ from ferrogen.core.files import write_json
 from ferrogen.core.units import format_quantity
 
 _MOST_NAMES = 12
+_LONGEST = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +229,13 @@ def _tiles(numbers: tuple[int, ...]) -> str:
     return text if len(text) <= 15 else f"{len(numbers)} of {runs[0][0]}-{runs[-1][1]}"
 
 
+def _name(path: str) -> str:
+    """Write a module's path in few characters: its end is what tells it from others."""
+    if not path:
+        return "(the module)"
+    return path if len(path) <= _LONGEST else "…" + path[1 - _LONGEST :]
+
+
 def _names(names: Sequence[str]) -> str:
     """Name a few and count the rest."""
     return ", ".join(names[:_MOST_NAMES]) + (
@@ -249,11 +257,10 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]], left: tuple[i
 def _layer_row(layer: LayerReport, traced: bool) -> tuple[str, ...]:  # noqa: FBT001
     ranges = layer.output_ranges
     return (
-        layer.name or "(the module)",
+        _name(layer.name),
         layer.kind + (" +bn" if layer.folded else ""),
         " x ".join(map(str, layer.shape)),
         _tiles(layer.tiles),
-        str(layer.blocks),
         _count(layer.cells),
         _percent(layer.utilisation),
         _count(layer.products_per_image) if traced else "-",
@@ -266,7 +273,7 @@ def _layer_row(layer: LayerReport, traced: bool) -> tuple[str, ...]:  # noqa: FB
     )
 
 
-_HEAD = ("layer", "kind", "weight", "tiles", "blocks", "cells", "used %", "products", "MACs", "share %", "input",
+_HEAD = ("layer", "kind", "weight", "tiles", "cells", "used %", "products", "MACs", "share %", "input",
          "full scale", "clip in %", "clip out %")  # fmt: skip
 
 
@@ -295,7 +302,7 @@ def _lines(report: MappingReport) -> list[str]:
     if report.digital:
         rows = [
             (
-                item.name or "(the module)",
+                _name(item.name),
                 item.what,
                 _count(item.macs_per_image) if known else "-",
                 _percent(item.share) if known else "-",

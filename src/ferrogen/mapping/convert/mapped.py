@@ -33,7 +33,7 @@ class MappedModule(nn.Module):
     (:mod:`ferrogen.mapping.training`), and :meth:`program` writes trained weights to the tiles, which is due before the
     next evaluation; batch norms that were folded stay as they are.
 
-    Its ``state_dict`` holds what is on the tiles, ranges included, every tensor once.
+    Its ``state_dict`` holds what is on the tiles, ranges and the next image included, every tensor once.
 
     Attributes:
         module: the rest of the user's module around the layers.

@@ -109,3 +109,18 @@ def test_a_call_without_images_says_what_to_do() -> None:
 
 def test_printed_it_says_where_it_is() -> None:
     assert "2 layers on 1 tiles of chip 1" in repr(_mapped())
+
+
+def test_trained_weights_are_put_on_the_tiles() -> None:
+    mapped = _mapped()
+    before = mapped(_X)
+    optimiser = torch.optim.SGD(mapped.parameters(), lr=0.05)
+    mapped.train()
+    for _ in range(3):
+        optimiser.zero_grad()
+        mapped(_X).square().mean().backward()
+        optimiser.step()
+    mapped.eval()
+    assert mapped.program() is mapped
+    mapped.seek(0)
+    assert float(mapped(_X).detach().square().mean()) < 0.9 * float(before.square().mean())
