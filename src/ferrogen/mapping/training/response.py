@@ -144,10 +144,8 @@ def presented(layer: AnalogLinear, point: OperatingPoint, prepared: Prepared | N
     Args:
         layer: programmed and calibrated.
         point: operating point.
-        prepared: its tiles, where others are meant than the layer's own (those that were saved, say).
+        prepared: its tiles, where others are meant than the chip's (those that were saved, say), with all variance.
     """
-    if prepared is None:
-        prepared = layer.prepared(point)
     scale = torch.tensor(layer.input_scale, dtype=torch.float32)
     if prepared is not None:
         lines = prepared.variance
