@@ -248,7 +248,7 @@ def test_a_second_call_takes_more_tiles_until_there_are_none() -> None:
     assert first.report().layers[0].tiles == (0,)
     assert second.report().layers[0].tiles == (1,)
     assert second.report().tiles_free == 0
-    with pytest.raises(CapacityError, match=r"1 tiles .* at least 3 tiles"):
+    with pytest.raises(CapacityError, match=r"1 tile.* at least 3 tiles"):
         map_to_chip(module, chip, x)
     with pytest.raises(ArgumentError, match="mapped already"):
         map_to_chip(first, _chip(), x)
@@ -302,7 +302,7 @@ def test_batches_of_several_kinds_reach_all_layers() -> None:
 
 def test_capacity_is_known_before_anything_is_programmed() -> None:
     chip = _chip(tiles=1)
-    with pytest.raises(CapacityError, match="are needed, but the chip has 1 of 1 left"):
+    with pytest.raises(CapacityError, match="needed, but the chip has 1 of 1 left"):
         map_to_chip(_network(), chip, _x(2, 2, 4, 4))
     assert chip.tiles == {}
 
