@@ -12,7 +12,8 @@ from ferrogen.chip.engine.kernels import convert, spread
 from ferrogen.chip.engine.tensors import Tiles, largest_sums
 
 _BLOCK = 65536  # conversions of one row tile at a time: their four sums take 1 MiB
-_LEAST, _MOST = 64, 1024  # vectors of a block
+_SQUARES = 131072  # squares of codes at a time: half a MiB
+_LEAST, _MOST = 64, 2048  # vectors of a block
 _LANES = 16  # of a vector register: vectors are filled up to a multiple
 
 
@@ -74,7 +75,7 @@ def fused_product(
     key = np.int64(tiles.key.item()).astype(np.uint64)
     code, where, clipped = padded.numpy(), addresses.contiguous().numpy(), 0
     out = torch.empty((vectors, outputs), dtype=torch.float32)
-    block = min(filled, max(_LEAST, min(_MOST, _BLOCK // outputs // _LANES * _LANES)))
+    block = min(filled, max(_LEAST, min(_MOST, _BLOCK // outputs, _SQUARES // rows) // _LANES * _LANES))
     for first in range(0, filled, max(block, 1)):
         lanes = min(block, filled - first)
         powers = _room("powers", (lanes, 2 * rows), torch.int8)
