@@ -12,6 +12,7 @@ from ferrogen import Chip, ChipSpec, Periphery, map_to_chip
 from ferrogen.array.programming import IdealProgramming
 from ferrogen.core.errors import ArgumentError, CapacityError
 from ferrogen.device.card import load_card
+from ferrogen.mapping.coding import CodingSpec
 
 CARD = load_card("hzo-mfis-nor")
 QUIET = CARD.model_copy(update={"traps_per_cell": CARD.traps_per_cell.model_copy(update={"value": 0.0})})
@@ -355,3 +356,29 @@ def test_inputs_that_do_not_fit_are_told(inputs: object, message: str) -> None:
     with pytest.raises(ArgumentError, match=message) as caught:
         map_to_chip(_network(), _chip(), inputs)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"fidelity": "cell"},
+        {"coding": CodingSpec(scheme="bit-sliced")},
+        {"coding": CodingSpec(scheme="offset-column")},
+        {"coding": CodingSpec(scale="layer", clip=99.0)},
+    ],
+)
+def test_every_fidelity_and_coding_by_image(choice: dict[str, object]) -> None:
+    module = _settled(nn.Sequential(nn.Conv2d(2, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(16, 3)))
+    x = _x(6, 2, 4, 4)
+    mapped = map_to_chip(module, _chip(tiles=4), x, **choice)
+    whole = mapped(x)
+    mapped.seek(0)
+    assert torch.equal(torch.cat([mapped(x[:2]), mapped(x[2:])]), whole)
+    with torch.no_grad():
+        wanted = module(x)
+    assert 0.0 < float((whole - wanted).std() / wanted.std()) < 0.15
+    report = mapped.report()
+    assert report.fidelity == choice.get("fidelity", "statistical")
+    references = report.coding.startswith("offset-column")
+    # Four and three outputs in pairs fill their cells; with a reference line and a half pair they do not.
+    assert [layer.utilisation for layer in report.layers] == pytest.approx([4 / 6, 3 / 4] if references else [1, 1])
