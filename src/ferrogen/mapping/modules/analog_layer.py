@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from ferrogen.chip.chip import Chip
-from ferrogen.chip.engine.product import input_codes
 from ferrogen.chip.point import OperatingPoint
 from ferrogen.circuit.converters import IdealDAC
 from ferrogen.core.errors import argument_error
@@ -20,13 +19,13 @@ from ferrogen.mapping.layer import AnalogLinear, Fidelity, map_matrices
 from ferrogen.mapping.lowering import Lowering, lower
 from ferrogen.mapping.modules.analog_part import AnalogPart
 from ferrogen.mapping.modules.clock import Clock, Forward, Images, image_numbers
+from ferrogen.mapping.modules.quantise import channels_last_codes
 from ferrogen.mapping.modules.typical import TypicalInputs
-from ferrogen.mapping.training.master import MasterWeights
-from ferrogen.mapping.training.response import TileResponse
+from ferrogen.mapping.training.master import MasterWeights, Response
 
 FloatLayer: TypeAlias = nn.Linear | nn.Conv1d | nn.Conv2d | nn.ConvTranspose1d | nn.ConvTranspose2d
 
-_CHUNK = 2**22  # bytes of vectors that are made at a time: they are used while they are in the cache
+_CHUNK = 2**23  # bytes of vectors that are made at a time: they are used while they are in the cache
 
 
 class AnalogLayer(nn.Module):
@@ -225,12 +224,17 @@ class AnalogLayer(nn.Module):
     def _converted(self, items: Tensor, addresses: list[Tensor]) -> Tensor:
         """Return outputs of ``(items, channels, spatial ...)``, made a few items at a time."""
         levels = self._part(0).levels
-        if self.fidelity == "statistical" and levels is not None:
-            inputs, fast = input_codes(items, self.input_scale, levels[0]), True
+        fast = self.fidelity == "statistical" and levels is not None
+        if fast and levels is not None:
+            flat = items.flatten(2) if self.lowering.axes else items.reshape(1, 1, -1)
+            codes, clipped = channels_last_codes(flat, self.input_scale, levels[0])
+            last = (items.shape[0], *items.shape[2:], items.shape[1])
+            inputs = codes.reshape(last).movedim(-1, 1) if self.lowering.axes else codes.reshape(items.shape)
+            self.clipped_inputs.add_(clipped)
         else:
-            inputs, fast = (items if self.fidelity == "cell" else items / self.input_scale), False
-        if self._clips:
-            self.clipped_inputs.add_((items.abs() > self.input_scale).sum())
+            inputs = items if self.fidelity == "cell" else items / self.input_scale
+            if self._clips:
+                self.clipped_inputs.add_((items.abs() > self.input_scale).sum())
         self.vectors.add_(sum(of_part.shape[0] for of_part in addresses))
         if torch.compiler.is_compiling():  # one graph for every number of items
             return self._chunk(inputs, addresses, fast=fast)
@@ -246,7 +250,7 @@ class AnalogLayer(nn.Module):
         return made[0] if len(made) == 1 else torch.cat(made)
 
     def _chunk(self, inputs: Tensor, addresses: list[Tensor], *, fast: bool) -> Tensor:
-        outputs = []
+        bias, outputs = None if self.bias is None else self.bias.detach().float(), []
         for part, of_part, vectors, where in zip(
             self._parts(), self.lowering.parts, self.lowering.vectors(inputs), addresses, strict=True
         ):
@@ -257,10 +261,10 @@ class AnalogLayer(nn.Module):
             else:
                 out, clipped = part.multiply_shares(vectors, where)
             self.clipped_conversions.add_(clipped)
-            if self.bias is not None:
-                out += self.bias.detach()[self.lowering.part_outputs(of_part)]
+            if bias is not None:
+                out += bias[self.lowering.part_outputs(of_part)]
             outputs.append(out)
-        return self.lowering.assemble(outputs, inputs.shape, None if self.bias is None else self.bias.detach())
+        return self.lowering.assemble(outputs, inputs.shape, bias)
 
     def _cells(self, part: AnalogPart, vectors: Tensor, addresses: Tensor) -> tuple[Tensor, Tensor]:
         if vectors.shape[0] == 0:
@@ -282,7 +286,7 @@ class AnalogLayer(nn.Module):
         bias = None if self.bias is None else self.bias.float()
         return self.master.multiply(values, self.weight.float(), bias, self.responses(), addresses)
 
-    def responses(self) -> list[TileResponse]:
+    def responses(self) -> list[Response]:
         """Return how the tiles of every part answer in training.
 
         Raises:
