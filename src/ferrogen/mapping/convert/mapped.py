@@ -20,7 +20,7 @@ from ferrogen.mapping.convert.latents import LatentSource, ServedRandomness
 from ferrogen.mapping.modules.analog_layer import AnalogLayer
 from ferrogen.mapping.modules.clock import Clock
 from ferrogen.mapping.report import MappingReport
-from ferrogen.mapping.training.master import Chips
+from ferrogen.mapping.training.master import Chips, Wires
 from ferrogen.mapping.training.program import program_layers
 
 
@@ -119,20 +119,24 @@ class MappedModule(nn.Module):
         self._record = record.with_clipping(calibrate_layers(self, record, batches))
         return self
 
-    def train_for(self, chips: Chips) -> MappedModule:
+    def train_for(self, chips: Chips = "this", *, wires: Wires = "as-found") -> MappedModule:
         """Choose what training is for: the deviations with which ``train()`` forwards are made; return the module.
 
         Args:
             chips: ``this`` chip, with the deviations that its tiles show now; or a ``population`` of chips, whose
                 deviations are drawn anew in every forward.
+            wires: whether their drop is ``as-found`` when the weights were programmed, one of the deviations, or solved
+                in every forward (``exact``, for differential pairs; slow).
 
         Raises:
-            ArgumentError: neither.
+            ArgumentError: neither, or a population of chips behind exact wires.
         """
         if chips not in ("this", "population"):
             raise argument_error("chips", "be 'this' or 'population'", repr(chips))
+        if wires not in ("as-found", "exact") or (wires == "exact" and chips == "population"):
+            raise argument_error("wires", "be 'as-found' or, for this chip, 'exact'", f"{wires!r} for {chips!r}")
         for layer in self.analog_layers().values():
-            layer.master.chips = chips
+            layer.master.chips, layer.master.wires = chips, wires
         return self
 
     def program(self, *, repair: Repair | None = None) -> MappedModule:

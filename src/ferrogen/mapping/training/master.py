@@ -18,8 +18,11 @@ from ferrogen.core.streams import Purpose
 from ferrogen.mapping.layer import AnalogLinear
 from ferrogen.mapping.lowering import Lowering
 from ferrogen.mapping.training.response import TileResponse, presented, tile_response
+from ferrogen.mapping.training.wired import WiredResponse, wired_response
 
 Chips = Literal["this", "population"]
+Wires = Literal["as-found", "exact"]
+Response = TileResponse | WiredResponse
 
 
 class MasterWeights(nn.Module):
@@ -36,6 +39,7 @@ class MasterWeights(nn.Module):
         programmed: the weights that are on the tiles, a buffer.
         chips: trained for: ``this`` chip with the deviations that it shows, or a ``population`` of chips, whose
             deviations are drawn anew in every forward.
+        wires: whose drop is part of the deviations ``as-found``, or solved in every forward (``exact``; slow).
         forwards: made in training so far, the address of a population's draws.
     """
 
@@ -53,8 +57,9 @@ class MasterWeights(nn.Module):
         self.register_buffer("programmed", weight.detach().clone())
         self.lowering, self.linears, self.point, self.name = lowering, tuple(linears), point, name
         self.chips: Chips = "this"
+        self.wires: Wires = "as-found"
         self.forwards = 0
-        self._responses: tuple[list[tuple[int, int]], list[TileResponse]] | None = None
+        self._responses: tuple[list[tuple[int, int]], list[Response]] | None = None
         self._same: tuple[int, int] | None = None
 
     def is_programmed(self, weight: Tensor) -> bool:
@@ -83,23 +88,24 @@ class MasterWeights(nn.Module):
             "Program them (model.program()), or go on in training mode (model.train()).",
         )
 
-    def responses(self, input_scale: Tensor, tiles: Sequence[Prepared | None]) -> list[TileResponse]:
+    def responses(self, input_scale: Tensor, tiles: Sequence[Prepared | None]) -> list[Response]:
         """Return how the tiles of every part answer (the last ones are kept until tiles or ranges change).
 
         Args:
             input_scale: of the layer.
             tiles: of every part; None: those of the chip, which has no fast products.
         """
-        stamps = [_stamp(input_scale), _stamp(self.programmed)]
+        stamps = [_stamp(input_scale), _stamp(self.programmed), (int(self.wires == "exact"), 0)]
         stamps += [(id(part.matrices(self.point)), hash(part.full_scale)) for part in self.linears]
         stamps += [_stamp(tensor) for part in tiles if part is not None for tensor in (part.mean, part.full_scale)]
         kept = self._responses
         if kept is None or kept[0] != stamps:
             matrices = self.lowering.weights(self.programmed.detach().float())
-            made = []
+            made: list[Response] = []
+            answer = wired_response if self.wires == "exact" else tile_response
             for linear, matrix, part in zip(self.linears, matrices, tiles, strict=True):
                 now = replace(presented(linear, self.point, part), input_scale=input_scale)
-                made.append(tile_response(linear, matrix.contiguous(), self.point, now))
+                made.append(answer(linear, matrix.contiguous(), self.point, now))
             kept = self._responses = (stamps, made)
         return kept[1]
 
@@ -108,7 +114,7 @@ class MasterWeights(nn.Module):
         x: Tensor,
         weight: Tensor,
         bias: Tensor | None,
-        responses: Sequence[TileResponse],
+        responses: Sequence[Response],
         addresses: Sequence[Tensor],
     ) -> Tensor:
         """Return the layer's outputs as the chip would make them, with gradients.
@@ -133,7 +139,7 @@ class MasterWeights(nn.Module):
             )
         ):
             drawn = response
-            if self.chips == "population":
+            if self.chips == "population" and isinstance(response, TileResponse):
                 linear = self.linears[number]
                 generator = linear.chip.streams.generator(Purpose.TRAINING_NOISE, *linear.blocks.address, self.forwards)
                 drawn = response.drawn(matrix.shape[1], generator)

@@ -143,6 +143,19 @@ def test_a_population_of_chips_has_other_deviations_in_every_forward():
     assert len(set(changes)) == 3
     with pytest.raises(ArgumentError, match="'this' or 'population'"):
         mapped.train_for("that")
+    with pytest.raises(ArgumentError, match="for this chip, 'exact'"):
+        mapped.train_for("population", wires="exact")
+
+
+def test_wires_can_be_solved_in_every_forward():
+    x, labels = patterns(8, 3)
+    mapped = mapped_of(network(), quiet=True).train()
+    found = mapped(x)
+    mapped.seek(0)
+    solved = mapped.train_for(wires="exact")(x)
+    torch.testing.assert_close(solved, found, rtol=0, atol=0.1 * float(found.detach().std()))
+    cross_entropy(solved, labels).backward()
+    assert all(float(p.grad.abs().sum()) > 0 for p in mapped.parameters())
 
 
 @pytest.mark.parametrize(
