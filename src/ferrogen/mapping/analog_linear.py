@@ -173,6 +173,8 @@ class AnalogLinear:
         return self._finish(current.sum(dim=0), matrices.drive)
 
     def _finish(self, current: torch.Tensor, drive: float) -> torch.Tensor:
+        if self.conversions_per_output == 1:  # in place: the currents are the caller's own, and nobody else's
+            return current.mul_(self.scale * (self.input_scale / drive)).add_(self.bias)
         return self.recombine(current * (self.input_scale / drive)) + self.bias
 
     def recombine(self, conversions: torch.Tensor) -> torch.Tensor:

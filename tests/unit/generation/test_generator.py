@@ -116,25 +116,26 @@ def test_two_models_share_a_chip_without_sharing_tiles(vae: VAE) -> None:
 
 
 def test_cell_level_reads_products_in_the_cycles_of_their_latents(vae: VAE, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ferrogen.chip.cells.products import CellProducts
     from ferrogen.chip.reader import WindowReader
-    from ferrogen.chip.tile import Tile
 
     cell = ChipGenerator(vae, Chip("hzo-mfis-nor", seed=5), sampler_spec=SAMPLER, fidelity="cell")
-    seen: dict[str, set[int]] = {"windows": set(), "products": set()}
-    read, product = WindowReader.read, Tile.product_conductances
+    seen: dict[str, set[tuple[int, ...]]] = {"windows": set(), "products": set()}
+    read, product = WindowReader.read, CellProducts.trap_currents
 
     def spied_read(self: WindowReader, first_cycle: int, cycles: int, threads: int = 1) -> np.ndarray:
-        seen["windows"].add(first_cycle)
+        seen["windows"].add(tuple(range(first_cycle, first_cycle + cycles)))
         return read(self, first_cycle, cycles, threads)
 
-    def spied_product(self: Tile, point: OperatingPoint, **cycles: int) -> np.ndarray:
-        seen["products"].add(cycles["first_cycle"])
-        return product(self, point, first_cycle=cycles["first_cycle"], cycles=cycles["cycles"])
+    def spied_product(self: CellProducts, inputs: torch.Tensor, cycles: np.ndarray) -> torch.Tensor:
+        seen["products"].add(tuple(cycles))
+        return product(self, inputs, cycles)
 
     monkeypatch.setattr(WindowReader, "read", spied_read)
-    monkeypatch.setattr(Tile, "product_conductances", spied_product)
+    monkeypatch.setattr(CellProducts, "trap_currents", spied_product)
     cell.images(0, 1)
-    assert seen["windows"] == seen["products"] == {cell.sampler.first_cycle}
+    assert seen["windows"] == seen["products"]
+    assert {cycles[0] for cycles in seen["windows"]} == {cell.sampler.first_cycle}
 
 
 def test_single_images_have_no_scores(vae: VAE) -> None:
