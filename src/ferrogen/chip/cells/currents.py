@@ -62,6 +62,15 @@ class LineCurrents:
     _page: OccupiedRuns | None = field(default=None, repr=False)
     _length: int = field(default=_SHORTEST, repr=False)
 
+    @property
+    def runs_kept(self) -> int:
+        """How many runs the remembered page has."""
+        return 0 if self._page is None else int(self._page.starts[-1])
+
+    def forget(self) -> None:
+        """Forget the page, and that cycles were asked for one after the other."""
+        self._page, self._length = None, _SHORTEST
+
     def add(self, inputs: Array, cycles: NDArray[np.int64]) -> Array:
         """Return what occupied traps add to the lines, in S times an input: shape ``(lines, vectors)``.
 
