@@ -84,7 +84,7 @@ def test_statistical_is_cell_in_covariance_and_change() -> None:
     chip = Chip(many_like_traps(), seed=4, spec=ChipSpec(rows=24, columns=64, tiles=2, periphery=SILENT))
     layer = linear(chip, size=32)
     x = torch.from_numpy(np.random.default_rng(9).normal(size=(2, 40))).float()
-    lags, runs, length = (1, 2, 8), 30, 60
+    lags, runs, length = (1, 2, 8), 60, 60
     found = {
         fidelity: np.stack(
             [outputs(layer, x, run * SPACING + np.arange(length), fidelity, 2 * run * length) for run in range(runs)]
@@ -104,7 +104,7 @@ def test_statistical_is_cell_in_covariance_and_change() -> None:
     bound = float(stats.t.isf(FALSE_ALARM / 2 / cell.size, runs - 1))
     assert (np.abs(cell - ours) <= bound * np.hypot(error, cell_error) + 0.015 * np.repeat(ours[0::4], 4)).all()
     assert (cell[[8, 9]] > 1.15 * cell[[0, 1]]).all()  # eight cycles change more than one: something is remembered
-    assert (np.hypot(error, cell_error)[0::4] < 0.1 * cell[0::4]).all()
+    assert (np.hypot(error, cell_error)[0::4] < 0.12 * cell[0::4]).all()
 
 
 def test_a_reference_line_is_remembered_by_all_that_subtract_it() -> None:

@@ -9,9 +9,16 @@ import torch
 from ferrogen.chip.flicker.sums import add_chunks, cycle_signs, subtract_references
 from ferrogen.core.errors import argument_error
 
+_NAME = "ferrogen::remembered_currents"
+_SCHEMA = (
+    "(Tensor codes, Tensor cycles, Tensor deviations, Tensor steps, Tensor row_exponents, Tensor row_phases,"
+    " Tensor output_exponents, Tensor output_phases, Tensor key, Tensor? reference_of, int input_levels) -> Tensor"
+)
+torch.library.define(_NAME, _SCHEMA)  # not custom_op, whose first call imports torch's compiler: seconds
 
-@torch.library.custom_op("ferrogen::remembered_currents", mutates_args=())
-def remembered_operator(
+
+@torch.library.impl(_NAME, "CompositeExplicitAutograd")
+def _currents(
     codes: torch.Tensor,
     cycles: torch.Tensor,
     deviations: torch.Tensor,
@@ -41,14 +48,13 @@ def remembered_operator(
     return subtract_references(out, reference_of)
 
 
-@remembered_operator.register_fake
+@torch.library.register_fake(_NAME)  # type: ignore[untyped-decorator]
 def _shapes(codes: torch.Tensor, *others: Any) -> torch.Tensor:
     deviations, reference_of = others[1], others[8]
     outputs = deviations.shape[3] if reference_of is None else reference_of.shape[0]
     return codes.new_empty((deviations.shape[1], codes.shape[0], outputs), dtype=torch.float32)
 
 
-@remembered_operator.register_vmap
 def _stacked(info: Any, in_dims: tuple[int | None, ...], *arguments: Any) -> tuple[torch.Tensor, int]:
     """Go through stacked chips one by one: each has deviations of its own, and nothing is shared."""
     found = []
@@ -56,3 +62,7 @@ def _stacked(info: Any, in_dims: tuple[int | None, ...], *arguments: Any) -> tup
         own = [value if dim is None else value.select(dim, chip) for value, dim in zip(arguments, in_dims, strict=True)]
         found.append(remembered_operator(*own))
     return torch.stack(found), 0
+
+
+torch.library.register_vmap(_NAME, _stacked)
+remembered_operator = torch.ops.ferrogen.remembered_currents.default
