@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ferrogen.chip.blocks import Block, BlockGrid
 from ferrogen.chip.product import ProductMatrices
-from ferrogen.chip.tile import ProductStatistics
+from ferrogen.chip.tile import ProductStatistics, Tile
 
 Array = NDArray[np.float64]
 
@@ -78,3 +78,38 @@ def cell_differences(grid: BlockGrid, conductances: Callable[[Block], Array]) ->
         joined = np.concatenate(parts, axis=2)
         rows.append(np.pad(joined, ((0, 0), (0, grid.rows - joined.shape[1]), (0, 0))))
     return torch.from_numpy(np.stack(rows, axis=1))
+
+
+def converter_offsets(
+    grid: BlockGrid, tile_of: Callable[[int], Tile], corrections: Mapping[int, Array], pairs: int
+) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+    """Return offsets of the converters ``(row blocks, 1, conversions)`` and corrections of their sums [steps].
+
+    None where none is broken, or none corrected.
+
+    Args:
+        grid: of the matrix.
+        tile_of: returns a programmed tile by its number.
+        corrections: what is subtracted from the codes of a tile's physical pairs, by tile number.
+        pairs: physical pairs of a tile.
+    """
+    tiles = [tile_of(number) for row in grid.tiles for number in row]
+    broken = any(tile.faults is not None and tile.faults.offsets for tile in tiles)
+    known = any(tile.number in corrections for tile in tiles)
+    none = np.zeros(pairs)
+
+    def logical(tile: Tile, physical: Array) -> Array:
+        return physical if tile.placement is None else tile.placement.offsets(physical)
+
+    def offset(block: Block) -> Array:
+        tile = tile_of(block.tile)
+        return logical(tile, none if tile.faults is None else tile.faults.offset_steps())
+
+    def correction(block: Block) -> Array:
+        return logical(tile_of(block.tile), corrections.get(block.tile, none))
+
+    def whole(values: Array) -> torch.Tensor:
+        return torch.from_numpy(values[:, None].astype(np.float32))
+
+    offsets = whole(grid.gather(offset)) if broken else None
+    return offsets, whole(grid.gather(correction)).sum(dim=(0, 1)) if known else None

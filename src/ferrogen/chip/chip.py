@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from ferrogen.array.condition import Condition
 from ferrogen.array.faults import FaultMap, draw_faults
 from ferrogen.array.levels import ConductanceWindow, ContinuousLevels, DiscreteLevels, Levels, conductance_window
-from ferrogen.chip.block_matrices import block_matrices
-from ferrogen.chip.blocks import Block, BlockGrid, whole_tiles
+from ferrogen.chip.block_matrices import block_matrices, converter_offsets
+from ferrogen.chip.blocks import BlockGrid, whole_tiles
 from ferrogen.chip.memory import TileMemory
 from ferrogen.chip.placement import Placement, first_lines
 from ferrogen.chip.point import OperatingPoint
@@ -271,8 +271,8 @@ class Chip:
         """Make the sample mode of a tile ready; see :mod:`ferrogen.chip.reader`, also for the arguments.
 
         Raises:
-            ArgumentError: an unknown fidelity, or the lines' standing current saturates the sample amplifier, and nothing
-                is left of the noise.
+            ArgumentError: an unknown fidelity, or the lines' standing current saturates the sample amplifier, and
+                nothing is left of the noise.
         """
         point.check(self.device)
         if fidelity not in ("statistical", "cell"):
@@ -437,7 +437,7 @@ class Chip:
             pairs: of whole tiles: differential pairs wanted, from the left.
         """
         of = self.whole_tiles(grid, pairs) if isinstance(grid, list) else grid
-        offset, correction = self._offsets(of)
+        offset, correction = converter_offsets(of, self.tile, self.corrections, self.spec.pairs)
 
         def statistics(number: int) -> ProductStatistics:
             return self._statistics(number, point, of_lines=of.references > 0)
@@ -475,29 +475,6 @@ class Chip:
         of = self.whole_tiles(grid, int(matrices.mean.shape[2])) if isinstance(grid, list) else grid
         placements = [[self.tile(block.tile).placement for block in row] for row in of.blocks]
         return draw_readout(self.spec, self.streams, of, placements, point, matrices.line_conductance)
-
-    def _offsets(self, grid: BlockGrid) -> tuple[torch.Tensor | None, torch.Tensor | None]:
-        """Return converters' offsets ``(row tiles, 1, pairs)`` and the corrections of their sums ``(pairs,)``."""
-        tiles = [self.tile(block.tile) for row in grid.blocks for block in row]
-        broken = any(tile.faults is not None and tile.faults.offsets for tile in tiles)
-        known = any(tile.number in self.corrections for tile in tiles)
-        none = np.zeros(self.spec.pairs)
-
-        def gather(tile: Tile, physical: NDArray[np.float64]) -> NDArray[np.float64]:
-            return physical if tile.placement is None else tile.placement.offsets(physical)
-
-        def offset(block: Block) -> NDArray[np.float64]:
-            tile = self.tile(block.tile)
-            return gather(tile, none if tile.faults is None else tile.faults.offset_steps())
-
-        def correction(block: Block) -> NDArray[np.float64]:
-            return gather(self.tile(block.tile), self.corrections.get(block.tile, none))
-
-        def whole(values: NDArray[np.float64]) -> torch.Tensor:
-            return torch.from_numpy(values[:, None].astype(np.float32))
-
-        offsets = whole(grid.gather(offset)) if broken else None
-        return offsets, whole(grid.gather(correction)).sum(dim=(0, 1)) if known else None
 
     def drive(self, point: OperatingPoint) -> float:
         """Return the current per conductance of a fully driven cell [V]."""
