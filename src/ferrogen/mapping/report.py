@@ -211,6 +211,11 @@ def _count(value: float) -> str:
     return f"{value:.3g}"
 
 
+def _quantity(value: float, unit: str) -> str:
+    """Write a quantity with three digits and a prefix."""
+    return format_quantity(float(f"{value:.3g}"), unit)
+
+
 def _percent(share: float | None) -> str:
     if share is None:
         return "-"
@@ -267,7 +272,7 @@ def _layer_row(layer: LayerReport, traced: bool) -> tuple[str, ...]:  # noqa: FB
         _count(layer.macs_per_image) if traced else "-",
         _percent(layer.share) if traced else "-",
         "-" if layer.input_range is None else f"{layer.input_range:.3g}",
-        "-" if ranges is None else format_quantity(ranges[1], "A"),
+        "-" if ranges is None else _quantity(ranges[1], "A"),
         _percent(layer.clipped_inputs),
         _percent(layer.clipped_outputs),
     )
@@ -293,8 +298,8 @@ def _lines(report: MappingReport) -> list[str]:
     ]
     if report.energy_per_image is not None and report.latency_per_image is not None:
         lines.append(
-            f"energy {format_quantity(report.energy_per_image, 'J')} and"
-            f" {format_quantity(report.latency_per_image, 's')} per image on the chip"
+            f"energy {_quantity(report.energy_per_image, 'J')} and"
+            f" {_quantity(report.latency_per_image, 's')} per image on the chip"
             " (one vector after the other; digital work not counted)"
         )
     if report.layers:

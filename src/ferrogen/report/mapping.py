@@ -58,6 +58,9 @@ def save_floor_plan(report: MappingReport, path: Path | str, *, title: str = "Wh
     columns = 1 if len(named) <= 18 else 2
     width = max(each * across, 3.6) + 0.3 + 2.7 * columns
     with styled():
+        import matplotlib as mpl
+
+        mpl.rcParams["hatch.color"], mpl.rcParams["hatch.linewidth"] = "white", 1.0  # styled() sets them back
         figure = new_figure(width, max(down * (height + 0.22), 0.19 * math.ceil(len(named) / columns) + 0.4) + 1.15)
         grid = figure.add_gridspec(down, across)
         for k, number in enumerate(drawn):

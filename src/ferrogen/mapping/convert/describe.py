@@ -111,10 +111,10 @@ def _layer_report(record: Record, group: Group, layer: AnalogLayer, total: int) 
 def _digital_reports(record: Record, total: int) -> list[DigitalReport]:
     trace = record.trace
     images = 1 if trace is None else trace.images
-    found: list[DigitalReport] = []
+    summed: dict[tuple[str, str, str], int] = {}
     reasons = {item.name: item for item in record.left}
     seen: set[str] = set()
-    for product in sorted([] if trace is None else trace.digital, key=lambda item: -item.macs):
+    for product in [] if trace is None else trace.digital:
         owner = next(
             (name for name in reasons if name in {"", product.where} or product.where.startswith(f"{name}.")), None
         )
@@ -125,7 +125,10 @@ def _digital_reports(record: Record, total: int) -> list[DigitalReport]:
             what, why = product.operator, "weights used by a function: make it a layer to map it"
         else:
             what, why = product.operator, "activations by activations"
-        found.append(DigitalReport(product.where, what, why, product.macs / images, product.macs / total))
+        macs = product.macs + summed.get((product.where, what, why), 0)
+        summed[product.where, what, why] = macs
+    found = [DigitalReport(*name, macs / images, macs / total) for name, macs in summed.items()]
+    found.sort(key=lambda item: -item.macs_per_image)
     still = [item for item in record.left if item.name not in seen]
     found += [DigitalReport(item.name, type(item.module).__name__, item.reason, 0.0, 0.0) for item in still]
     why = "never reached by the inputs: refuses to run"

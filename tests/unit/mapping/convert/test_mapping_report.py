@@ -141,3 +141,18 @@ def test_the_floor_plan_is_a_picture_and_the_same_every_time(report: MappingRepo
         save_floor_plan(report, tmp_path / "a.svg")
     with pytest.raises(ArgumentError, match="layers on tiles"):
         save_floor_plan(replace(report, blocks=()), tmp_path / "c.png")
+
+
+def test_a_recurrent_layer_is_one_line_with_all_its_products() -> None:
+    class Recurrent(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer, self.memory = nn.Linear(4, 4), nn.GRU(4, 3, batch_first=True)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.memory(self.layer(x))[0]
+
+    chip = Chip("hzo-mfis-nor", seed=1, spec=ChipSpec(rows=16, columns=16, tiles=1))
+    (item,) = map_to_chip(Recurrent(), chip, torch.ones(2, 5, 4)).report().digital
+    assert (item.name, item.what, item.reason) == ("memory", "GRU", "GRU has no mapping")
+    assert item.macs_per_image == 5 * (4 * 9 + 3 * 9)
