@@ -59,16 +59,16 @@ def implied(variance: torch.Tensor, codes: torch.Tensor, *, fast: bool) -> torch
 @pytest.mark.parametrize("kind", INPUTS)
 @pytest.mark.parametrize("row_tiles", [1, 4])
 def test_variance_of_every_output_is_that_of_its_cells(kind: str, row_tiles: int) -> None:
-    """Exact: every output within 0.5 %, 0.02 % rms. Fast: 1 % rms, 97 in 100 within 2 %, 0.2 % on average."""
+    """Exact: every output within 0.1 %. Fast: 0.6 % rms, 99.5 in 100 within 2 %, all within 5 %, 0.1 % on average."""
     variance = cells().reshape(row_tiles, 512 // row_tiles, 128)
     assert (variance.amax(dim=1) / variance.mean(dim=1)).max() > 50.0  # heavy tails
     codes = torch.from_numpy(INPUTS[kind](np.random.default_rng(2), (128, 512)).round().clip(-127, 127).astype(np.int8))
     shares = codes.double().reshape(128, row_tiles, -1).transpose(0, 1) / 127.0
     expected = torch.bmm(shares.square(), variance).sum(dim=0)
     exact = implied(variance, codes, fast=False) / expected - 1.0
-    assert exact.abs().max() < 5e-3
-    assert exact.square().mean().sqrt() < 2e-4
+    assert exact.abs().max() < 1e-3
     fast = implied(variance, codes, fast=True) / expected - 1.0
-    assert fast.square().mean().sqrt() < 0.01
-    assert (fast.abs() < 0.02).double().mean() > 0.97
-    assert fast.mean().abs() < 2e-3
+    assert fast.square().mean().sqrt() < 6e-3
+    assert (fast.abs() < 0.02).double().mean() > 0.995
+    assert fast.abs().max() < 0.05
+    assert fast.mean().abs() < 1e-3
