@@ -185,3 +185,13 @@ def test_export_of_ones_own_array(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     text = (out / "array.cir").read_text()
     assert "read from 'mine.npy'" in text
     assert text.count("\nR_cell_") == 3
+
+
+def test_the_sampling_chain_has_no_options_of_arrays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "verify", "--transient", "--law", "ohmic", "--topology", "nor", "--out", tmp_path) == 2
+    said = capsys.readouterr().err
+    assert "sampling chain, which has no --topology, --law. Leave them out." in said.replace("\n", " ")
+    assert len(said.strip().splitlines()) == 1
+    assert not list(tmp_path.iterdir())

@@ -9,11 +9,17 @@ import typer
 
 from ferrogen.cli import array_options as array
 from ferrogen.cli import options
+from ferrogen.core.errors import ArgumentError
 
 _DISAGREE = 1
+_OF_ARRAYS = (
+    "columns", "conductances", "topology", "law", "node", "segment", "access", "rectification", "voltage", "vectors",
+    "tolerance", "wires",
+)  # fmt: skip
 
 
 def verify(
+    context: typer.Context,
     card: array.CardArgument = "hzo-mfis-nor",
     *,
     out: options.Out = Path("verification"),
@@ -57,6 +63,7 @@ def verify(
 
     seconds = parse_quantity(time_limit, "s", "time_limit")
     if transient:
+        _refuse_array_options(context)
         _transient(card, out, rows, cycles, seed, ngspice, seconds, json=json, quiet=quiet)
         return
     choice = array.array_choice(
@@ -73,6 +80,15 @@ def verify(
         _tell(record, out)
     if not record["agree"]:
         raise typer.Exit(_DISAGREE)
+
+
+def _refuse_array_options(context: typer.Context) -> None:
+    """Refuse options of the array that the sampling chain does not have."""
+    sources = {name: context.get_parameter_source(name) for name in _OF_ARRAYS}
+    given = [name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
+    if given:
+        options = ", ".join(f"--{name}" for name in given)
+        raise ArgumentError(f"--transient checks one column's sampling chain, which has no {options}. Leave them out.")
 
 
 def _transient(

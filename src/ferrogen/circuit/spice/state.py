@@ -25,6 +25,7 @@ LARGEST_FILE: Final = 1 << 28
 """Bytes of a file with conductances."""
 
 _MOST_LINES = 4096
+_LARGEST_CONDUCTANCE = 1e3  # S; a millimetre of copper wire, and no cell; solvers overflow far above
 _NPY = b"\x93NUMPY"
 
 
@@ -79,8 +80,8 @@ def read_state(path: Path) -> ArrayState:
     """Read conductances [S] from a ``.npy`` file or a table of comma-separated numbers, a row a line.
 
     Raises:
-        DataFileError: the file is missing, too large, of another kind, ragged, or holds numbers that are none, negative
-            or infinite; says where.
+        DataFileError: the file is missing, too large, of another kind, ragged, or holds numbers that are none,
+            negative, infinite or beyond 1 kS; says where.
     """
     raw = read_bytes(path, what="File of conductances", limit=LARGEST_FILE)
     table = _from_npy(raw, path) if raw.startswith(_NPY) else _from_text(raw, path)
@@ -93,6 +94,12 @@ def read_state(path: Path) -> ArrayState:
         raise DataFileError(
             f"'{path}' holds {table[row, column]:g} S in row {row + 1}, column {column + 1}. Conductances are finite"
             " and not negative."
+        )
+    if table.max() > _LARGEST_CONDUCTANCE:
+        row, column = (int(k) for k in np.argwhere(table > _LARGEST_CONDUCTANCE)[0])
+        raise DataFileError(
+            f"'{path}' holds {table[row, column]:g} S in row {row + 1}, column {column + 1};"
+            f" {_LARGEST_CONDUCTANCE:g} S are the most. Are the numbers in siemens?"
         )
     return ArrayState(table, f"read from '{path.name}'")
 

@@ -69,6 +69,7 @@ def saved(value: object, *, pickled: bool = False) -> bytes:
         (saved([[1.0, 2.0]]).replace(b"(1, 2)", b"(1,9**9)"), "no .npy file of a table"),
         (saved(np.ones((1, 2))).replace(b"(1, 2), }  ", b"(999999999, 2),}"[:11]), "no .npy file of a table"),
         (saved([[1.0, -2.0]]), "-2 S in row 1, column 2"),
+        (saved([[1.0, 1e300]]), "1e\\+300 S in row 1, column 2; 1000 S are the most"),
         (saved([[1.0], [np.nan]]), "nan S in row 2, column 1"),
         (b"1e-9,2e-9\n3e-9\n", "line 2: 1 numbers, but 2"),
         (b"1e-9,a\n", "line 1: '1e-9,a' is not a row"),
