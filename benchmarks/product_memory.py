@@ -7,6 +7,7 @@ rms deviation of the mean of K products over that of one, measured, from the the
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from ferrogen.chip.chip import Chip
 from ferrogen.chip.engine.product import product
 from ferrogen.chip.flicker.bins import SLOWEST
 from ferrogen.chip.flicker.currents import remembered_currents
-from ferrogen.chip.flicker.memory import ProductMemory
+from ferrogen.chip.flicker.memory import ProductMemory, remember
 from ferrogen.chip.point import OperatingPoint
 from ferrogen.chip.schedule import READ_PHASE, chip_schedule
 from ferrogen.chip.spec import ChipSpec
@@ -65,6 +66,17 @@ def timings(size: int, rows: int, columns: int, batch: int, *, common: bool) -> 
         ROUNDS,
     )
     return times, int(memory.deviations.shape[0])
+
+
+def decision(rows: int, columns: int) -> tuple[str, float]:
+    """Return what ``auto`` says of a 512 x 512 layer, and seconds of process time for its memory."""
+    made = layer(512, rows, columns, common=True)
+    point = OperatingPoint.for_card(made.chip.device)
+    start = time.process_time()
+    remember(made.chip, made.blocks, point, made.matrices(point), common=True)
+    spent = time.process_time() - start
+    made.memory = "auto"
+    return str(made.remembering(point).decision), spent
 
 
 def averages(counts: tuple[int, ...], origins: int = 300) -> list[dict[str, float]]:
@@ -120,6 +132,9 @@ def main() -> None:
             )
             facts = {"size": size, "tile": f"{rows} x {columns}", "batch": batch, "bins": bins}
             results += [row(name, timing, **facts) for name, timing in times.items()]
+    for rows, columns in ((512, 1024), (128, 128)):
+        said, spent = decision(rows, columns)
+        print(f"\n{rows} x {columns}: {said}; memory made in {spent:.2f} s of process time")
     means = averages((1, 10, 100, 1000))
     print("\n| K | measured | theory | white |\n|---|---|---|---|")
     for entry in means:

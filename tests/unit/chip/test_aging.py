@@ -13,6 +13,7 @@ from ferrogen.chip.point import OperatingPoint
 from ferrogen.chip.spec import ChipSpec
 from ferrogen.core.errors import ArgumentError
 from ferrogen.device.card import load_card
+from ferrogen.mapping.convert.map_to_chip import map_to_chip
 from ferrogen.mapping.layer import AnalogLinear, map_linear
 
 QUICK = (32, 12)  # nodes of the evolution
@@ -80,3 +81,16 @@ def test_blank_chips_and_silent_cards_say_so() -> None:
         age_chip(chip, point, Age(cycles=10.0))
     with pytest.raises(ArgumentError, match="cycles"):
         Age(cycles=0.5).exposure(point, samples=False)
+
+
+def test_mapped_modules_age(law: Evolution) -> None:
+    chip = Chip("hzo-mfis-nor", seed=2, spec=ChipSpec(rows=16, columns=16, tiles=4))
+    x = torch.from_numpy(np.random.default_rng(1).normal(size=(6, 12))).float()
+    model = map_to_chip(torch.nn.Linear(12, 6), chip, x)
+    fresh = model(x)
+    model.age(Age(storage_time=1e5, cycles=1e6), evolution=law)
+    model.seek(0)
+    assert not torch.equal(model(x), fresh)
+    assert model.age(Age(), evolution=law) == ()
+    model.seek(0)
+    assert torch.equal(model(x), fresh)

@@ -9,6 +9,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ferrogen.array.evolution import Evolution
+from ferrogen.chip.aging import Age, age_chip
 from ferrogen.chip.chip import Chip
 from ferrogen.chip.repair import Repair
 from ferrogen.core.errors import DataFileError, argument_error
@@ -152,6 +154,23 @@ class MappedModule(nn.Module):
         """
         program_layers(list(self.analog_layers().values()), repair=repair)
         return self
+
+    def age(self, age: Age, *, evolution: Evolution | None = None) -> tuple[str, ...]:
+        """Let the weights drift: bring all tiles to an age, counted from their programming.
+
+        Args:
+            age: what the chip has gone through.
+            evolution: how cells change; the card's, with the chip's seed, if not given.
+
+        Returns:
+            what has to be said of it (:func:`ferrogen.chip.aging.age_chip`).
+        """
+        said = age_chip(self.chip, self._record.point, age, evolution=evolution)
+        for layer in self._record.built.analog:
+            device = layer.input_scale.device
+            layer.refresh()
+            layer.to(device)
+        return said
 
     def report(self) -> MappingReport:
         """Return what is where, what it costs, and what stays digital."""
