@@ -68,7 +68,7 @@ def main() -> None:
     )
     for seed in range(1, given.chips + 1):
         generator = ChipGenerator("mnist", Chip("hzo-mfis-nor", seed=seed))
-        levels = {name: measure(generator, name) for name in ("cell", "statistical")}  # type: ignore[arg-type]
+        levels = {name: measure(generator, name) for name in ("cell", "statistical")}
         cell = levels["cell"]
         alike = LatentSampler(
             generator.chip,
