@@ -6,7 +6,9 @@ Weights of 512 x 512 and 1024 x 1024 as differential pairs of a chip's cells (pr
 cell, 8-bit inputs and outputs), batches of 64 and 256, one thread. Everything takes turns with ``torch.mm`` in single
 precision; a second column compares with oneDNN's product of a weight packed beforehand, which is faster than ``mm`` on
 some processors. ``one tile`` has the same cells as the 128-row tiles, read as one. Prints tables and writes
-``benchmarks/results/analog_products.json``. To add a peer, add a function to :data:`CONTENDERS`.
+``benchmarks/results/analog_products.json``. To add a peer, add a function to :data:`CONTENDERS`; those of ``peers.py``
+take part where they are installed (aihwkit-lightning, aihwkit), others are quoted apart, from another day. No peer does
+the same work: what each leaves out is printed below the tables.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import peers
 import torch
 from timing import paired, row, write_results
 
@@ -111,6 +114,14 @@ CONTENDERS: dict[str, Callable[[Case], Call]] = {
 }
 
 
+def peer(make: peers.MakeProduct) -> Callable[[Case], Call]:
+    """Return a contender that multiplies the same inputs by the float weight, on a peer's tiles."""
+    return lambda case: peers.beside(make, case.weight, case.x)
+
+
+CONTENDERS |= {name: peer(make) for name, make in peers.products().items()}
+
+
 def in_a_row(call: Call) -> Call:
     """Return a call that multiplies a few times: what another contender left in the caches matters less."""
 
@@ -184,8 +195,16 @@ def main() -> None:
     for name, timing in built.items():
         rows.append(row(f"building: {name}", timing, size=512))
         print(f"| {name} | {timing.cpu:.2f} | {timing.cpu_least:.2f} |")
+    peers.print_products()
+    facts = peers.facts(peers.QUOTED_PRODUCTS)
     write_results(
-        "analog_products", rows, products_a_call=REPEATS, card=CARD, torch=torch.__version__, byte_products=has_int8()
+        "analog_products",
+        rows,
+        products_a_call=REPEATS,
+        card=CARD,
+        torch=torch.__version__,
+        byte_products=has_int8(),
+        **facts,
     )
 
 
