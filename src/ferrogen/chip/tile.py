@@ -142,8 +142,9 @@ class Tile:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return (capture, emission) rate x duration of every trap and phase, each of shape ``(traps, phases)``."""
         rates, voltage = self.trap_rates(population, schedule, temperature)
-        duration = np.array([phase.duration for phase in schedule.phases])
-        one, zero = (np.ascontiguousarray(rates[:, voltage, k] * duration) for k in range(2))
+        one, zero = (np.empty((rates.shape[0], len(schedule.phases))) for _ in range(2))
+        for k, phase in enumerate(schedule.phases):
+            one[:, k], zero[:, k] = (rates[:, voltage[k], way] * phase.duration for way in range(2))
         return one, zero
 
     def trap_rates(
@@ -196,8 +197,12 @@ class Tile:
             to_zero: likewise.
             schedule: of the tile.
         """
-        mean, variance = phase_moments(to_one, to_zero, READ_PHASE)
-        frozen = np.flatnonzero((to_one + to_zero).sum(axis=1) * _FROZEN_CYCLES < 1.0)
+        stretches = schedule.stretches
+        # Columns are added one by one: numpy is slow in sums over an axis of four.
+        one, zero = (np.stack([sum(part[:, j] for j in k) for k in stretches], axis=1) for part in (to_one, to_zero))
+        mean, variance = phase_moments(one, zero, stretches.index([READ_PHASE]))
+        moves = sum(one[:, k] + zero[:, k] for k in range(len(stretches)))
+        frozen = np.flatnonzero(moves * _FROZEN_CYCLES < 1.0)
         mean[frozen] = window_sums(
             self.streams.key(Purpose.TELEGRAPH_WINDOW, self.number),
             frozen.astype(np.uint64),

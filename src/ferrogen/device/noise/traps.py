@@ -145,7 +145,9 @@ def draw_traps(card: DeviceCard, cells: int, generator: np.random.Generator) -> 
     relaxation = draw_parameter(card, "trap_relaxation_energy", count, generator)
     amplitude = draw_parameter(card, "trap_amplitude", count, generator) / area
     # At the crossing capture = emission = k exp(-S / 4 kT), so 1 / tau = 2 k exp(-S / 4 kT).
-    attempt = np.exp(relaxation / (4.0 * BOLTZMANN_EV * REFERENCE_TEMPERATURE)) / (2.0 * time_constant)
+    thermal = 4.0 * BOLTZMANN_EV * REFERENCE_TEMPERATURE
+    one_for_all = count > 0 and card.trap_relaxation_energy.spread is None
+    attempt = np.exp((relaxation[:1] if one_for_all else relaxation) / thermal) / (2.0 * time_constant)
     return TrapPopulation(
         cell=np.repeat(np.arange(cells, dtype=np.int64), number),
         starts=starts,

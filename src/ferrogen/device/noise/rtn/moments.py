@@ -13,17 +13,19 @@ from numpy.typing import NDArray
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _window(p: float, q: float, u: float) -> tuple[float, float]:
-    """Return mean and mean square of the occupied fraction of a window with u = L T entered with probability q."""
+def _window(p: float, q: float, u: float, moved: float) -> tuple[float, float]:
+    """Return mean and mean square of the occupied fraction of a window with u = L T entered with probability q.
+
+    ``moved`` is 1 - exp(-u).
+    """
     if u < 1e-3:
         first = 1.0 - u / 2.0 + u * u / 6.0
         ramp = 0.5 - u / 6.0 + u * u / 24.0
         hump = 0.5 - u / 3.0 + u * u / 8.0
     else:
-        decay = math.exp(-u)
-        first = (1.0 - decay) / u
-        ramp = (u - 1.0 + decay) / (u * u)
-        hump = (1.0 - (1.0 + u) * decay) / (u * u)
+        first = moved / u
+        ramp = (u - moved) / (u * u)
+        hump = (moved - u * (1.0 - moved)) / (u * u)
     mean = p + (q - p) * first
     square = p * p + 2.0 * ((p * (1.0 - p) + p * (q - p)) * ramp + (q - p) * (1.0 - p) * hump)
     return mean, square
@@ -39,24 +41,22 @@ def _fill_moments(
 ) -> None:
     phases = to_one.shape[1]
     for trap in range(to_one.shape[0]):
-        # q -> q decay + gain over a whole cycle; the steady state is gain / (1 - decay).
-        gain, total, before = 0.0, 0.0, 0.0
-        decay_before, gain_before = 1.0, 0.0
+        # q -> q (1 - left) + gain over a whole cycle; the steady state is gain / left. One exponential a phase.
+        gain, left = 0.0, 0.0
+        left_before, gain_before, moved_read = 0.0, 0.0, 0.0
         for k in range(phases):
-            if k == phase:
-                decay_before, gain_before = math.exp(-before), gain
             m = to_one[trap, k] + to_zero[trap, k]
+            moved = -math.expm1(-m)
+            if k == phase:
+                left_before, gain_before, moved_read = left, gain, moved
             if m > 0.0:
-                moved = -math.expm1(-m)
                 gain = gain * (1.0 - moved) + to_one[trap, k] / m * moved
-            total += m
-            before += m
-        left = -math.expm1(-total)
+            left += moved * (1.0 - left)
         q = gain / left if left > 0.0 else 0.0
-        q = q * decay_before + gain_before
+        q = q * (1.0 - left_before) + gain_before
         u = to_one[trap, phase] + to_zero[trap, phase]
         p = to_one[trap, phase] / u if u > 0.0 else 0.0
-        average, square = _window(p, q, u)
+        average, square = _window(p, q, u, moved_read)
         mean[trap] = average
         variance[trap] = max(square - average * average, 0.0)
 

@@ -54,3 +54,15 @@ class Schedule:
     def observed(self) -> NDArray[np.bool_]:
         """Which phases are observed, shape ``(phases,)``."""
         return np.array([phase.observed for phase in self.phases])
+
+    @property
+    def stretches(self) -> list[list[int]]:
+        """Numbers of its phases, neighbours at one voltage that nobody observes together: to a trap they are one."""
+        together: list[list[int]] = []
+        for number, phase in enumerate(self.phases):
+            last = self.phases[number - 1]
+            if number and phase.voltage == last.voltage and not (phase.observed or last.observed):
+                together[-1].append(number)
+            else:
+                together.append([number])
+        return together
