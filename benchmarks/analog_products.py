@@ -5,10 +5,12 @@
 Weights of 512 x 512 and 1024 x 1024 as differential pairs of a chip's cells (programming noise, read noise of every
 cell, 8-bit inputs and outputs), batches of 64 and 256, one thread. Everything takes turns with ``torch.mm`` in single
 precision; a second column compares with oneDNN's product of a weight packed beforehand, which is faster than ``mm`` on
-some processors. ``one tile`` has the same cells as the 128-row tiles, read as one. Prints tables and writes
-``benchmarks/results/analog_products.json``. To add a peer, add a function to :data:`CONTENDERS`; those of ``peers.py``
-take part where they are installed (aihwkit-lightning, aihwkit), others are quoted apart, from another day. No peer does
-the same work: what each leaves out is printed below the tables.
+some processors. ``one tile`` has the same cells as the 128-row tiles, read as one; 256-row tiles, as half as many.
+Prints tables and writes ``benchmarks/results/analog_products.json``.
+
+To add a peer, add a function to :data:`CONTENDERS`; those of ``peers.py`` take part where they are installed
+(aihwkit-lightning, aihwkit), others are quoted apart, from another day. No peer does the same work: what each leaves
+out is printed below the tables.
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ from ferrogen.mapping.layer import AnalogLinear, map_linear
 
 CARD = "hzo-mfis-nor"
 TILE_ROWS, TILE_COLUMNS = 128, 128
+TALL_ROWS = 256  # of tiles that are compared with these
 SIZES, BATCHES = (512, 1024), (64, 256)
 REPEATS = 4  # products of one timed call
 
@@ -48,6 +51,7 @@ class Case:
     point: OperatingPoint
     tiled: Prepared
     untiled: Prepared
+    tall: Prepared
     x: torch.Tensor
     addresses: torch.Tensor
 
@@ -55,13 +59,14 @@ class Case:
 Call = Callable[[], object]
 
 
-def as_one_tile(prepared: Prepared) -> Prepared:
-    """Return the same cells as one tile, whose conversions are quieter than those of the tiles together."""
+def in_tiles(prepared: Prepared, row_tiles: int) -> Prepared:
+    """Return the same cells in fewer, taller row tiles, whose conversions are quieter than those of more together."""
+    together = prepared.mean.shape[0] // row_tiles
     return prepare_currents(
-        prepared.mean.flatten(0, 1)[None],
-        prepared.variance.flatten(0, 1)[None],
-        prepared.noise[:1],
-        float(prepared.full_scale) * prepared.mean.shape[0] ** 0.5,
+        prepared.mean.flatten(0, 1).reshape(row_tiles, -1, prepared.mean.shape[2]),
+        prepared.variance.flatten(0, 1).reshape(row_tiles, -1, prepared.variance.shape[2]),
+        prepared.noise[:row_tiles],
+        float(prepared.full_scale) * together**0.5,
         np.int64(prepared.key.item()).astype(np.uint64),
         input_levels=prepared.input_levels,
         output_levels=prepared.output_levels,
@@ -108,6 +113,8 @@ CONTENDERS: dict[str, Callable[[Case], Call]] = {
     "oneDNN, packed weight": packed,
     "exact, one tile": lambda case: engine(case, case.untiled, fast=False),
     "fast, one tile": lambda case: engine(case, case.untiled, fast=True),
+    "exact, 256-row tiles": lambda case: engine(case, case.tall, fast=False),
+    "fast, 256-row tiles": lambda case: engine(case, case.tall, fast=True),
     "exact, 128-row tiles": lambda case: engine(case, case.tiled, fast=False),
     "fast, 128-row tiles": lambda case: engine(case, case.tiled, fast=True),
     "general circuits in torch, 128-row tiles": general,
@@ -173,7 +180,16 @@ def main() -> None:
             tiled = layer.prepared(point)
             assert tiled is not None
             weight = torch.randn(size, size)
-            case = Case(weight, layer, point, tiled, as_one_tile(tiled), x, torch.arange(batch))
+            case = Case(
+                weight,
+                layer,
+                point,
+                tiled,
+                in_tiles(tiled, 1),
+                in_tiles(tiled, size // TALL_ROWS),
+                x,
+                torch.arange(batch),
+            )
             check(case)
             timings = paired({name: in_a_row(make(case)) for name, make in CONTENDERS.items()}, rounds)
             fastest = timings["oneDNN, packed weight"].cpu
