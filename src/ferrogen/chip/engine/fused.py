@@ -26,7 +26,8 @@ def _room(name: str, shape: tuple[int, int], kind: torch.dtype) -> torch.Tensor:
     size = shape[0] * shape[1]
     known = getattr(_rooms, name, None)
     if known is None or known.numel() < size:
-        known = torch.empty(size, dtype=kind)
+        with torch.inference_mode(mode=False):  # memory made in that mode could not be written to outside of it
+            known = torch.empty(size, dtype=kind)
         setattr(_rooms, name, known)
     return known[:size].view(shape)
 
@@ -75,20 +76,26 @@ def fused_product(
     key = np.int64(tiles.key.item()).astype(np.uint64)
     code, where, clipped = padded.numpy(), addresses.contiguous().numpy(), 0
     out = torch.empty((vectors, outputs), dtype=torch.float32)
+    used = np.zeros((row_tiles, rows), dtype=np.bool_)
+    np.put_along_axis(used, strongest_rows.reshape(row_tiles, -1), True, axis=1)  # noqa: FBT003 (numpy's signature)
     block = min(filled, max(_LEAST, min(_MOST, _BLOCK // outputs, _SQUARES // rows) // _LANES * _LANES))
+    lanes = 0
     for first in range(0, filled, max(block, 1)):
-        lanes = min(block, filled - first)
-        powers = _room("powers", (lanes, 2 * rows), torch.int8)
-        squares = _room("squares", (rows, lanes), torch.float32).numpy()
-        total = _room("total", (outputs, lanes), torch.float32).zero_()
-        sums = [
-            _room(name, (count, lanes), torch.int32)
-            for name, count in (("means", 2 * outputs), ("high", lines), ("cross", lines))
-        ]
-        turned, all_powers, high_powers = padded[first : first + lanes].T, powers.T, powers[:, :rows].T
-        spread_to, total_to, known = powers.numpy(), total.numpy(), [part.numpy() for part in sums]
+        if lanes != min(block, filled - first):  # of the first block, and of the last one
+            lanes = min(block, filled - first)
+            powers = _room("powers", (lanes, 2 * rows), torch.int8)
+            squares = _room("squares", (rows, lanes), torch.float32).numpy()
+            total = _room("total", (outputs, lanes), torch.float32)
+            sums = [
+                _room(name, (count, lanes), torch.int32)
+                for name, count in (("means", 2 * outputs), ("high", lines), ("cross", lines))
+            ]
+            all_powers, high_powers = powers.T, powers[:, :rows].T
+            spread_to, total_to, known = powers.numpy(), total.numpy(), [part.numpy() for part in sums]
+        turned = padded[first : first + lanes].T
+        total.zero_()
         for tile in range(row_tiles):
-            spread(code, first, tile * rows, spread_to, squares)
+            spread(code, first, tile * rows, spread_to, squares, used[tile])
             means, high, cross = known
             if way == "int8":
                 integer_product(whole[tile], turned[tile * rows : (tile + 1) * rows], bounds.mean, way, sums[0])

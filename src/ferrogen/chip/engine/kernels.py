@@ -18,14 +18,19 @@ REFERENCE_PLANE = 1 << 31  # normals of reference lines have planes of their own
 _LANES = 128
 _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 _MEAN_BASE, _VARIANCE_BASE = np.float32(256.0), np.float32(128.0)
-_INVERSE_BASE = np.float32(1.0 / 128.0)
+_SEVEN, _UNIT, _BELOW_HALF = np.uint16(7), np.uint16(1), np.uint16(63)
 _ROUND = np.float32(1.5 * 2.0**23)  # adding and subtracting it rounds to the nearest whole number, ties to even
 _MASK, _SHIFT = np.uint64(0xFFFFFFFF), np.uint64(32)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def spread(
-    codes: NDArray[np.int8], first: int, first_row: int, powers: NDArray[np.int8], squares: NDArray[np.float32]
+    codes: NDArray[np.int8],
+    first: int,
+    first_row: int,
+    powers: NDArray[np.int8],
+    squares: NDArray[np.float32],
+    used: NDArray[np.bool_],
 ) -> None:
     """Square the codes ``(vectors, inputs)`` of one row tile and some vectors.
 
@@ -36,18 +41,21 @@ def spread(
         powers: to write squares to as 128 a + b: a of all rows, then b, ``(lanes, 2 rows)``. Ties go to even a: half of
             all squares are divisible by four.
         squares: to write squares to, ``(rows, lanes)``.
+        used: rows whose squares are wanted there; others may be left as they are.
     """
     rows, lanes = squares.shape
     for i in range(lanes):
         code = codes[first + i, first_row : first_row + rows]
         high, low = powers[i, :rows], powers[i, rows:]
+        # In 16 bits throughout: twice as many fit a register as in single precision.
         for row in range(rows):
-            square = np.float32(code[row]) * np.float32(code[row])
-            high[row] = np.int32((square * _INVERSE_BASE + _ROUND) - _ROUND)
-        for row in range(rows):
-            square = np.float32(code[row]) * np.float32(code[row])
-            low[row] = np.int32(square - ((square * _INVERSE_BASE + _ROUND) - _ROUND) * _VARIANCE_BASE)
-    turned_squares(codes, first, first_row, squares)
+            value = np.int16(code[row])
+            square = np.uint16(value * value)
+            odd = np.uint16(square >> _SEVEN) & _UNIT
+            a = np.uint16(np.uint16(square + _BELOW_HALF + odd) >> _SEVEN)
+            high[row] = np.int8(a)
+            low[row] = np.int8(np.uint16(square - np.uint16(a << _SEVEN)))
+    turned_squares(codes, first, first_row, used, squares)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -130,7 +138,7 @@ def convert(
         means: sums of codes times means' digits, ``(2 outputs, lanes)``.
         high: of high digits of squares times high digits of variances, ``(lines, lanes)``.
         cross: of high digits times low ones, same shape; or without lines, and it is left out.
-        squares: of codes, ``(rows, lanes)``.
+        squares: of codes in the rows of the strongest cells, ``(rows, lanes)``.
         mean_step: these are those of :class:`ferrogen.chip.engine.prepared.Prepared` in this row tile.
         variance_step: likewise.
         rows: of the strongest cells.

@@ -22,11 +22,21 @@ def _swapped(a: np.uint64, b: np.uint64, shift: np.uint64, mask: np.uint64) -> t
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _turn(words: NDArray[np.uint64], first: int, first_word: int, lanes: int, out: NDArray[np.uint64]) -> None:
-    """Turn ``lanes`` lines over, from ``first`` on, into ``(rows, words of lanes)``; both are counts of eight."""
+def _turn(
+    words: NDArray[np.uint64],
+    first: int,
+    first_word: int,
+    lanes: int,
+    chosen: NDArray[np.int64],
+    out: NDArray[np.uint64],
+) -> None:
+    """Turn ``lanes`` lines over, from ``first`` on, into ``(rows, words of lanes)``; both are counts of eight.
+
+    Only the ``chosen`` words of a line are.
+    """
     for block in range(lanes // 8):
         i = first + 8 * block
-        for word in range(out.shape[0] // 8):
+        for word in chosen:
             w = first_word + word
             a0, a1, a2, a3 = words[i, w], words[i + 1, w], words[i + 2, w], words[i + 3, w]
             a4, a5, a6, a7 = words[i + 4, w], words[i + 5, w], words[i + 6, w], words[i + 7, w]
@@ -48,14 +58,17 @@ def _turn(words: NDArray[np.uint64], first: int, first_word: int, lanes: int, ou
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def turned_squares(codes: NDArray[np.int8], first: int, first_row: int, squares: NDArray[np.float32]) -> None:
+def turned_squares(
+    codes: NDArray[np.int8], first: int, first_row: int, used: NDArray[np.bool_], squares: NDArray[np.float32]
+) -> None:
     """Write the squares of codes ``(vectors, inputs)`` to ``(rows, lanes)``.
 
     Args:
         codes: of all vectors, contiguous.
         first: first vector.
         first_row: first input.
-        squares: to write to; as many rows and lanes as it has are squared.
+        used: rows that are wanted.
+        squares: to write to; as many lanes as it has are squared.
     """
     rows, lanes = squares.shape
     whole = 0  # lanes that can be turned over in words
@@ -63,15 +76,24 @@ def turned_squares(codes: NDArray[np.int8], first: int, first_row: int, squares:
         whole = lanes // 8 * 8
         words = codes.view(np.uint64)
         strip = np.empty((rows, _STRIP), dtype=np.int8)
+        chosen = np.empty(rows // 8, dtype=np.int64)
+        count = 0
+        for word in range(rows // 8):
+            if used[8 * word : 8 * word + 8].any():
+                chosen[count] = word
+                count += 1
+        chosen = chosen[:count]
         for start in range(0, whole, _STRIP):
             count = min(_STRIP, whole - start)
-            _turn(words, first + start, first_row // 8, count, strip.view(np.uint64))
+            _turn(words, first + start, first_row // 8, count, chosen, strip.view(np.uint64))
             for row in range(rows):
-                line, out = strip[row, :count], squares[row, start : start + count]
-                for i in range(count):
-                    value = np.float32(line[i])
-                    out[i] = value * value
+                if used[row]:
+                    line, out = strip[row, :count], squares[row, start : start + count]
+                    for i in range(count):
+                        value = np.float32(line[i])
+                        out[i] = value * value
     for row in range(rows):
-        for i in range(whole, lanes):
-            value = np.float32(codes[first + i, first_row + row])
-            squares[row, i] = value * value
+        if used[row]:
+            for i in range(whole, lanes):
+                value = np.float32(codes[first + i, first_row + row])
+                squares[row, i] = value * value
