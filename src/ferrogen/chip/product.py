@@ -82,11 +82,6 @@ def split_rows(x: torch.Tensor, row_tiles: int, rows: int) -> torch.Tensor:
     return padded.reshape(x.shape[0], row_tiles, rows).transpose(0, 1)
 
 
-def drive_inputs(x: torch.Tensor, periphery: Periphery, voltage: float, characteristic_voltage: float) -> torch.Tensor:
-    """Return what the cells see of inputs in [-1, 1], as a share of the full drive, all planes added up."""
-    return cell_shares(periphery.dac.quantise(x), periphery, voltage, characteristic_voltage)
-
-
 def cell_shares(
     coded: torch.Tensor, periphery: Periphery, voltage: float, characteristic_voltage: float
 ) -> torch.Tensor:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from ferrogen.array.evolution import Evolution
@@ -20,6 +21,7 @@ from ferrogen.mapping.convert.describe import Record, describe
 from ferrogen.mapping.convert.inputs import batch_of, batches_of, single_precision
 from ferrogen.mapping.convert.latents import LatentSource, ServedRandomness
 from ferrogen.mapping.modules.analog_layer import AnalogLayer
+from ferrogen.mapping.modules.analog_part import AnalogPart
 from ferrogen.mapping.modules.clock import Clock
 from ferrogen.mapping.report import MappingReport
 from ferrogen.mapping.training.master import Chips, Wires
@@ -100,6 +102,8 @@ class MappedModule(nn.Module):
                 "without either",
                 "Call a method of the module inside `with mapped.images(count) as module:`.",
             )
+        if self._record.fidelity == "cell":
+            _refuse_loaded(self._record.built.analog, "followed cell by cell")
         args, kwargs = single_precision((args, kwargs))
         with self.images(count) as module:
             return module(*args, **kwargs)
@@ -118,6 +122,7 @@ class MappedModule(nn.Module):
         """
         batches = batches_of(inputs)
         record = self._record
+        _refuse_loaded(record.built.analog, "calibrated")
         self._record = record.with_clipping(calibrate_layers(self, record, batches))
         return self
 
@@ -165,6 +170,7 @@ class MappedModule(nn.Module):
         Returns:
             what has to be said of it (:func:`ferrogen.chip.aging.age_chip`).
         """
+        _refuse_loaded(self._record.built.analog, "aged")
         said = age_chip(self.chip, self._record.point, age, evolution=evolution)
         for layer in self._record.built.analog:
             device = layer.input_scale.device
@@ -251,3 +257,39 @@ def _take_ranges_over(module: nn.Module, _keys: Any) -> None:
     for layer in module.modules():
         if isinstance(layer, AnalogLayer):
             layer.adopt()
+            parts = [part for part in layer.parts if isinstance(part, AnalogPart)]
+            for part in parts:
+                _take_scale_over(part)
+            layer.master.loaded = any(_shows_other_tiles(part) for part in parts)
+
+
+def _take_scale_over(part: AnalogPart) -> None:
+    """Let a matrix have the scales of the weights that were loaded: those it was mapped with may have been others."""
+    linear = part.linear
+    scale = part.gain.cpu() * (linear.chip.drive(part.point) / linear.input_scale)
+    if not torch.allclose(scale, linear.scale, rtol=1e-5, atol=0.0):  # else rounding alone: leave every bit
+        linear.scale = scale
+
+
+def _shows_other_tiles(part: AnalogPart) -> bool:
+    """Return whether the buffers show other conductances than those of the chip."""
+    matrices = part.linear.matrices(part.point)
+    own = matrices.mean if part.levels is None else matrices.mean * matrices.drive
+    shown = part.get_buffer("mean").cpu()
+    return not torch.allclose(shown, own, rtol=1e-4, atol=1e-6 * float(own.abs().max()))
+
+
+def _refuse_loaded(layers: Sequence[AnalogLayer], purpose: str) -> None:
+    """Refuse what would look at the chip's own tiles, which hold something else than what was loaded.
+
+    Raises:
+        ArgumentError: a state of other tiles was loaded.
+    """
+    for layer in layers:
+        if layer.master.loaded:
+            raise argument_error(
+                layer.name,
+                f"show the chip's own tiles, to be {purpose}",
+                "a state that was loaded, of other weights or of another chip",
+                "Write it to the tiles first (model.program()).",
+            )

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ferrogen.chip.engine.prepared import Prepared
 from ferrogen.chip.point import OperatingPoint
+from ferrogen.chip.product import ProductMatrices
 from ferrogen.core.errors import argument_error
 from ferrogen.core.streams import Purpose
 from ferrogen.mapping.layer import AnalogLinear
@@ -41,6 +42,7 @@ class MasterWeights(nn.Module):
             deviations are drawn anew in every forward.
         wires: whose drop is part of the deviations ``as-found``, or solved in every forward (``exact``; slow).
         forwards: made in training so far, the address of a population's draws.
+        loaded: whether a state was loaded that shows other tiles than the chip's own; until the next programming.
     """
 
     programmed: Tensor
@@ -59,13 +61,19 @@ class MasterWeights(nn.Module):
         self.chips: Chips = "this"
         self.wires: Wires = "as-found"
         self.forwards = 0
-        self._responses: tuple[list[tuple[int, int]], list[Response]] | None = None
+        self.loaded = False
+        self._responses: tuple[list[tuple[int, int]], list[ProductMatrices], list[Response]] | None = None
         self._same: tuple[int, int] | None = None
 
-    def is_programmed(self, weight: Tensor) -> bool:
-        """Return whether the tiles hold these weights; compared only if they may have changed since the last call."""
+    def is_programmed(self, weight: Tensor, *, anew: bool = False) -> bool:
+        """Return whether the tiles hold these weights; compared only if they may have changed since the last call.
+
+        Args:
+            weight: of the layer.
+            anew: compare in any case: what is written through ``weight.data`` leaves no trace.
+        """
         stamp = _stamp(weight)
-        if self._same != stamp:
+        if anew or self._same != stamp:
             if not torch.equal(weight.detach(), self.programmed.to(weight.dtype)):
                 return False
             self._same = stamp
@@ -96,18 +104,20 @@ class MasterWeights(nn.Module):
             tiles: of every part; None: those of the chip, which has no fast products.
         """
         stamps = [_stamp(input_scale), _stamp(self.programmed), (int(self.wires == "exact"), 0)]
-        stamps += [(id(part.matrices(self.point)), hash(part.full_scale)) for part in self.linears]
+        stamps += [(0, hash(part.full_scale)) for part in self.linears]
         stamps += [_stamp(tensor) for part in tiles if part is not None for tensor in (part.mean, part.full_scale)]
+        # Kept themselves, not their ids, which later matrices may get again.
+        shown = [part.matrices(self.point) for part in self.linears]
         kept = self._responses
-        if kept is None or kept[0] != stamps:
+        if kept is None or kept[0] != stamps or any(a is not b for a, b in zip(kept[1], shown, strict=True)):
             matrices = self.lowering.weights(self.programmed.detach().float())
             made: list[Response] = []
             answer = wired_response if self.wires == "exact" else tile_response
             for linear, matrix, part in zip(self.linears, matrices, tiles, strict=True):
                 now = replace(presented(linear, self.point, part), input_scale=input_scale)
                 made.append(answer(linear, matrix.contiguous(), self.point, now))
-            kept = self._responses = (stamps, made)
-        return kept[1]
+            kept = self._responses = (stamps, shown, made)
+        return kept[2]
 
     def multiply(
         self,
@@ -154,7 +164,7 @@ class MasterWeights(nn.Module):
     def mark_programmed(self, weight: Tensor) -> None:
         """Note that tiles now hold these weights."""
         self.programmed.copy_(weight.detach())
-        self._same = None
+        self._same, self.loaded = None, False
 
 
 def _stamp(tensor: Tensor) -> tuple[int, int]:

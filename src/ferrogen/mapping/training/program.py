@@ -126,7 +126,9 @@ def program_layers(layers: Sequence[AnalogLayer], *, repair: Repair | None = Non
     Raises:
         ArgumentError: weights that are not finite.
     """
-    changed = [layer for layer in layers if not layer.master.is_programmed(layer.weight)]
+    changed = [
+        layer for layer in layers if layer.master.loaded or not layer.master.is_programmed(layer.weight, anew=True)
+    ]
     chips: dict[int, list[AnalogLayer]] = {}
     for layer in changed:
         chips.setdefault(id(layer.master.linears[0].chip), []).append(layer)

@@ -174,3 +174,27 @@ def test_convolutions_in_training_are_those_of_evaluation(layer, shape):
     error = (made.var(dim=0) + trained.var(dim=0)).div(60).sqrt() + 0.02 * made.std()
     assert float(((made.mean(dim=0) - trained.mean(dim=0)).abs() / error).max()) < 5.0
     assert float(trained.var(dim=0).mean() / made.var(dim=0).mean()) == pytest.approx(1.0, abs=0.15)
+
+
+def test_a_state_of_other_weights_is_trained_as_it_is_and_not_mixed_with_the_tiles():
+    saved, other = mapped_of(network()), mapped_of(nn.Sequential(nn.Linear(36, 40), nn.ReLU(), nn.Linear(40, 8)))
+    x, _ = patterns(64, 3)
+    other.load_state_dict(saved.state_dict())
+    for model in (saved, other):
+        model.train().seek(0)
+    apart = (saved(x) - other(x)).detach()
+    assert float(apart.abs().mean()) < 0.2 * float(saved(x).detach().std())
+    with pytest.raises(ArgumentError, match=r"to be calibrated.*loaded.*model.program\(\)"):
+        other.calibrate(x)
+    pulses = other.chip.usage.pulses
+    other.eval().program().calibrate(x)
+    assert other.chip.usage.pulses > pulses
+
+
+def test_weights_written_through_data_are_programmed():
+    mapped = mapped_of(network())
+    mapped(patterns(4, 3)[0])
+    pulses = mapped.chip.usage.pulses
+    next(mapped.parameters()).data.mul_(-1.0)
+    mapped.program()
+    assert mapped.chip.usage.pulses > pulses

@@ -38,7 +38,6 @@ from ferrogen.device.noise.rtn.kernel import (
     _points,
 )
 
-_COUNTED = -1  # in place of a block's length
 # A point that comes so much, relatively, before a cycle comes before it whatever the rounding.
 _SURELY = 1.0 - 1e-9
 _ROOM = 1 << 16  # entries that are noted at a time, at least
