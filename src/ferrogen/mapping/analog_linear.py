@@ -334,10 +334,16 @@ class AnalogLinear:
                 if memory is None
                 else partial(share_currents, cycles=self._check_cycles(cycles, addresses), memory=memory),
             )
-        self._count(x.shape[0], clipped)
+        self.count(x.shape[0], clipped)
         return self._finish(current, self.matrices(point).drive)
 
-    def _count(self, vectors: int, clipped: int) -> None:
+    def count(self, vectors: int, clipped: int) -> None:
+        """Add products to the chip's record of use, without making them.
+
+        Args:
+            vectors: input vectors multiplied.
+            clipped: conversions that clipped.
+        """
         rows, columns = self.blocks.blocks, len(self.blocks.conversions)
         spec = self.chip.spec
         driven = sum(row[0].rows for row in rows) if self.shares_tiles else len(rows) * spec.rows

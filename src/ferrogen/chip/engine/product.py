@@ -10,7 +10,7 @@ from ferrogen.chip.engine.prepared import Prepared
 
 def input_codes(x: torch.Tensor, input_scale: torch.Tensor | float, levels: int) -> torch.Tensor:
     """Return the converter's codes of inputs of any shape, int8; ``input_scale`` is the input of the largest code."""
-    return (x * (levels / input_scale)).round_().clamp_(-levels, levels).to(torch.int8)
+    return (x * (levels / input_scale)).round().clamp(-levels, levels).to(torch.int8)
 
 
 def product(

@@ -148,7 +148,7 @@ def _cost(record: Record) -> tuple[float | None, float | None]:
             traces = _traces(group, trace)
             for k, linear in enumerate(linears_of(layer)):
                 vectors = _products(layer, traces, k)
-                linear._count(vectors, 0)  # noqa: SLF001 (the use of so many vectors, without multiplying them)
+                linear.count(vectors, 0)  # the use of so many vectors, without multiplying them
                 pairs = min(max(linear.blocks.conversions), chip.spec.pairs)
                 latency += vectors * product_latency(chip.spec, chip.device, record.point, pairs)
         energy = energy_of(chip.usage, chip.spec, chip.device, record.point).total

@@ -261,6 +261,8 @@ class AnalogLayer(nn.Module):
             else:
                 out, clipped = part.multiply_shares(vectors, where)
             self.clipped_conversions.add_(clipped)
+            if self.fidelity == "statistical" and _happened(clipped):
+                part.linear.count(vectors.shape[0], int(clipped))
             if bias is not None:
                 out += bias[self.lowering.part_outputs(of_part)]
             outputs.append(out)
@@ -324,6 +326,13 @@ class AnalogLayer(nn.Module):
         """Return what a printed module shows."""
         low = self.lowering
         return f"{self.name}: {low.inputs} -> {low.outputs}, parts={len(low.parts)}, fidelity={self.fidelity}"
+
+
+def _happened(clipped: Tensor) -> bool:
+    """Say whether a product was made on the layer's own chip: not in a trace, nor with stacked tensors (``vmap``)."""
+    if torch.compiler.is_compiling() or type(clipped) is not Tensor:
+        return False
+    return not torch._C._functorch.is_functorch_wrapped_tensor(clipped)  # noqa: SLF001 (it has no other name)
 
 
 def map_layer(

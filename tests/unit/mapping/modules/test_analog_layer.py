@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -295,3 +296,17 @@ def test_misuse_is_told_in_one_line(misuse: object, message: str) -> None:
     with pytest.raises(ArgumentError, match=message) as refusal:
         misuse(_mapped(layer, x), x)  # type: ignore[operator]
     assert len(str(refusal.value).splitlines()) == 1
+
+
+def test_products_are_in_the_chips_record_of_use() -> None:
+    layer, x = LAYERS["linear"]
+    mapped = _mapped(layer, x)
+    part = mapped.parts[0].linear
+    before, clipped = replace(part.chip.usage), int(mapped.clipped_conversions)
+    mapped(x)
+    made = part.chip.usage.since(before)
+    before = replace(part.chip.usage)
+    part.count(x.shape[0], int(mapped.clipped_conversions) - clipped)
+    assert made == part.chip.usage.since(before)
+    assert made.products == x.shape[0]
+    assert made.cell_power > 0.0
