@@ -12,7 +12,7 @@ from ferrogen.chip.engine.kernels import convert, spread
 from ferrogen.chip.engine.tensors import Tiles, largest_sums
 
 _BLOCK = 65536  # conversions of one row tile at a time: their four sums take 1 MiB
-_SQUARES = 131072  # squares of codes at a time: half a MiB
+_SQUARES = 262144  # squares of codes at a time: up to a MiB, of which few layers use all
 _LEAST, _MOST = 64, 2048  # vectors of a block
 _LANES = 16  # of a vector register: vectors are filled up to a multiple
 
