@@ -9,7 +9,7 @@ from ferrogen.array.evolution_exposure import Exposure
 from ferrogen.chip.chip import Chip
 from ferrogen.chip.point import OperatingPoint
 from ferrogen.chip.tile import read_stage
-from ferrogen.core.errors import argument_error
+from ferrogen.core.errors import argument_error, check_number
 from ferrogen.device.noise.traps import REFERENCE_TEMPERATURE
 
 
@@ -23,12 +23,22 @@ class Age:
         storage_temperature: [K].
         program_erase_cycles: that came before the present state was programmed; None: the woken, not yet tired film
             that cards describe.
+
+    Raises:
+        ArgumentError: a number that is negative or not finite.
     """
 
     cycles: float = 0.0
     storage_time: float = 0.0
     storage_temperature: float = REFERENCE_TEMPERATURE
     program_erase_cycles: float | None = None
+
+    def __post_init__(self) -> None:
+        check_number("cycles", self.cycles, "cycles", may_vanish=True)
+        check_number("storage_time", self.storage_time, "s", may_vanish=True)
+        check_number("storage_temperature", self.storage_temperature, "K")
+        if self.program_erase_cycles is not None:
+            check_number("program_erase_cycles", self.program_erase_cycles, "cycles", may_vanish=True)
 
     def exposure(self, point: OperatingPoint, *, samples: bool) -> Exposure:
         """Return what a tile's cells see of it.

@@ -69,6 +69,11 @@ def is_whole(value: object, least: int, most: float = math.inf) -> bool:
     return not isinstance(value, bool) and isinstance(value, Integral) and least <= int(value) <= most
 
 
+def layer_error(name: str, must: str, value: object, remedy: str = "") -> ArgumentError:
+    """Make an :class:`ArgumentError` about a layer of a module; arguments as of :func:`argument_error`."""
+    return ArgumentError(f"Layer `{name}` must {must}, but it is {value}. {remedy}".rstrip())
+
+
 def argument_error(name: str, must: str, value: object, remedy: str = "") -> ArgumentError:
     """Make an :class:`ArgumentError` in the house style.
 

@@ -172,6 +172,10 @@ class ServedRandomness:
 
 
 class _Mode(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # what torch does to skip it imports its compiler: seconds
+
     def __init__(self, source: LatentSource, images: NDArray[np.int64]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.source, self.images, self.calls = source, images, 0

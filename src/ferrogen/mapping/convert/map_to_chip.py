@@ -74,6 +74,7 @@ def map_to_chip(
     """
     if any(isinstance(part, MappedModule | AnalogLayer) for part in _modules(module)):
         raise argument_error("module", "be a float module", "mapped already", "Map the module that it was made from.")
+    _check_kinds(chip=chip, point=point, coding=coding, skip=skip, repair=repair, latent_source=latent_source)
     device = common_device(check_module(module))
     at = OperatingPoint.for_card(chip.device) if point is None else point
     at.check(chip.device)
@@ -117,6 +118,26 @@ def map_to_chip(
     if batches:
         mapped.calibrate(inputs)
     return mapped.to(device)
+
+
+def _check_kinds(**given: Any) -> None:
+    """Refuse arguments of other types in one line each, before any work is done."""
+    kinds: dict[str, tuple[type, str, str]] = {
+        "chip": (Chip, "a chip", "Make one: ferrogen.Chip('hzo-mfis-nor', seed=7)."),
+        "point": (OperatingPoint, "an operating point", "Make one: ferrogen.OperatingPoint(multiply_voltage=0.1)."),
+        "coding": (CodingSpec, "a coding", "Make one: ferrogen.mapping.coding.CodingSpec('bit-sliced', slices=2)."),
+        "repair": (Repair, "a way of repair", "Make one: ferrogen.chip.repair.Repair(point)."),
+        "latent_source": (
+            LatentSource,
+            "a source of random numbers",
+            "Make one: ferrogen.generation.latent_source.dedicated_source(chip, draws).",
+        ),
+    }
+    for name, (kind, what, remedy) in kinds.items():
+        if not isinstance(given[name], kind) and (given[name] is not None or name == "chip"):
+            raise argument_error(name, f"be {what}", repr(given[name]), remedy)
+    if not isinstance(given["skip"], Iterable):
+        raise argument_error("skip", "be a list of names of submodules", repr(given["skip"]))
 
 
 def _modules(module: object) -> list[nn.Module]:

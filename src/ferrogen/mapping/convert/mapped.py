@@ -14,7 +14,7 @@ from ferrogen.array.evolution import Evolution
 from ferrogen.chip.aging import Age, age_chip
 from ferrogen.chip.chip import Chip
 from ferrogen.chip.repair import Repair
-from ferrogen.core.errors import DataFileError, argument_error
+from ferrogen.core.errors import DataFileError, argument_error, layer_error
 from ferrogen.core.files import atomic_path
 from ferrogen.mapping.convert.calibration import calibrate_layers
 from ferrogen.mapping.convert.describe import Record, describe
@@ -99,11 +99,15 @@ class MappedModule(nn.Module):
             raise argument_error(
                 "inputs",
                 "hold a tensor whose first dimension is the batch, or one whole number of images",
-                "without either",
-                "Call a method of the module inside `with mapped.images(count) as module:`.",
+                f"of {', '.join(sorted({type(leaf).__name__ for leaf in (*args, *kwargs.values())})) or 'nothing'}",
+                "Arrays become tensors by torch.from_numpy. Call a method of the module inside"
+                " `with mapped.images(count) as module:`.",
             )
         if self._record.fidelity == "cell":
             _refuse_loaded(self._record.built.analog, "followed cell by cell")
+        else:
+            drawn = [layer for layer in self._record.built.analog if layer.master.loaded and _has_drawn_circuits(layer)]
+            _refuse_loaded(drawn, "read by circuits that were drawn with the chip")
         args, kwargs = single_precision((args, kwargs))
         with self.images(count) as module:
             return module(*args, **kwargs)
@@ -279,6 +283,11 @@ def _shows_other_tiles(part: AnalogPart) -> bool:
     return not torch.allclose(shown, own, rtol=1e-4, atol=1e-6 * float(own.abs().max()))
 
 
+def _has_drawn_circuits(layer: AnalogLayer) -> bool:
+    parts = [part for part in layer.parts if isinstance(part, AnalogPart)]
+    return any(part.linear.readout(part.point) is not None for part in parts)
+
+
 def _refuse_loaded(layers: Sequence[AnalogLayer], purpose: str) -> None:
     """Refuse what would look at the chip's own tiles, which hold something else than what was loaded.
 
@@ -287,7 +296,7 @@ def _refuse_loaded(layers: Sequence[AnalogLayer], purpose: str) -> None:
     """
     for layer in layers:
         if layer.master.loaded:
-            raise argument_error(
+            raise layer_error(
                 layer.name,
                 f"show the chip's own tiles, to be {purpose}",
                 "a state that was loaded, of other weights or of another chip",

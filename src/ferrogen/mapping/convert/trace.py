@@ -96,6 +96,10 @@ class _Output:
 
 
 class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # what torch does to skip it imports its compiler: seconds
+
     def __init__(self, root: nn.Module, layers: Iterable[nn.Module], norms: Iterable[nn.Module]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.names = {id(part): name for name, part in root.named_modules()}

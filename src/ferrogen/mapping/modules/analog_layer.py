@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from ferrogen.chip.chip import Chip
 from ferrogen.chip.point import OperatingPoint
 from ferrogen.circuit.converters import IdealDAC
-from ferrogen.core.errors import argument_error
+from ferrogen.core.errors import argument_error, layer_error
 from ferrogen.mapping.coding.spec import CodingSpec
 from ferrogen.mapping.layer import AnalogLinear, Fidelity, map_matrices
 from ferrogen.mapping.lowering import Lowering, lower
 from ferrogen.mapping.modules.analog_part import AnalogPart
 from ferrogen.mapping.modules.clock import Clock, Forward, Images, image_numbers
-from ferrogen.mapping.modules.quantise import channels_last_codes
+from ferrogen.mapping.modules.quantise import channels_last_codes, refuse_nan
 from ferrogen.mapping.modules.typical import TypicalInputs
 from ferrogen.mapping.training.master import MasterWeights, Response
 
@@ -178,8 +178,11 @@ class AnalogLayer(nn.Module):
 
     def _check(self, x: Tensor) -> None:
         if not self._known[0]:
-            raise argument_error(
-                self.name, "have its ranges set before its first product", "not calibrated", "Calibrate with inputs."
+            raise layer_error(
+                self.name,
+                "have its ranges set before its first product",
+                "not calibrated",
+                "Call calibrate(inputs) of the mapped module.",
             )
         if not x.is_floating_point():
             raise argument_error("input", "be of a float type", x.dtype)
@@ -232,6 +235,7 @@ class AnalogLayer(nn.Module):
             inputs = codes.reshape(last).movedim(-1, 1) if self.lowering.axes else codes.reshape(items.shape)
             self.clipped_inputs.add_(clipped)
         else:
+            refuse_nan(items)
             inputs = items if self.fidelity == "cell" else items / self.input_scale
             if self._clips:
                 self.clipped_inputs.add_((items.abs() > self.input_scale).sum())

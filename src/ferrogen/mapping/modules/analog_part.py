@@ -85,8 +85,9 @@ class AnalogPart(nn.Module):
         self._names = tuple(tensors)
         tensors["gain"] = linear.scale * (linear.input_scale / matrices.drive)
         tensors["mean_input"] = linear.mean_input.expand(row_tiles, 1, rows).clone()
+        # Copies: a state is loaded into them in place, and the chip keeps what it has.
         for name, value in tensors.items():
-            self.register_buffer(name, value)
+            self.register_buffer(name, value.clone())
         memory = self.remembers.memory
         self._register_memory({} if memory is None else memory.tensors())
 
@@ -95,7 +96,7 @@ class AnalogPart(nn.Module):
             delattr(self, _MEMORY + name)
         self._memory_names = tuple(tensors)
         for name, value in tensors.items():
-            self.register_buffer(_MEMORY + name, value)
+            self.register_buffer(_MEMORY + name, value.clone())
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
         """Load what was saved, with a memory or without: whether it pays, ranges say that are loaded, too."""

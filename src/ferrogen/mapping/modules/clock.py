@@ -123,16 +123,35 @@ class Clock(nn.Module):
         """Let what is called inside belong to the next ``images`` images; advance when it is done without an error.
 
         Inside a forward that is under way this is that one, whatever ``images`` is.
+
+        Raises:
+            ArgumentError: images beyond the last number (not seen in an exported graph, or under ``vmap``).
         """
         if self._now is not None:
             yield self._now
             return
+        self._refuse_too_many(images)
         self._now = Forward(self.next_image.clone(), images)
         try:
             yield self._now
         finally:
             self._now = None
         self.next_image.add_(images)
+
+    def _refuse_too_many(self, images: int) -> None:
+        if torch.compiler.is_compiling():
+            return
+        try:
+            first = int(self.next_image)
+        except RuntimeError:  # the clocks of stacked chips
+            return
+        if first + images > MOST_IMAGES:
+            raise argument_error(
+                "inputs",
+                f"be of images with numbers below {MOST_IMAGES}",
+                f"images {first} to {first + images - 1}",
+                "Go back to an earlier image (model.seek(0)).",
+            )
 
 
 @dataclass(slots=True)

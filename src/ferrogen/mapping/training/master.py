@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ferrogen.chip.engine.prepared import Prepared
 from ferrogen.chip.point import OperatingPoint
 from ferrogen.chip.product import ProductMatrices
-from ferrogen.core.errors import argument_error
+from ferrogen.core.errors import layer_error
 from ferrogen.core.streams import Purpose
 from ferrogen.mapping.layer import AnalogLinear
 from ferrogen.mapping.lowering import Lowering
@@ -89,7 +89,7 @@ class MasterWeights(nn.Module):
         """
         if torch.compiler.is_compiling() or not isinstance(weight, nn.Parameter) or self.is_programmed(weight):
             return
-        raise argument_error(
+        raise layer_error(
             self.name,
             "have the weights that are on its tiles, to be evaluated",
             "changed since they were programmed",

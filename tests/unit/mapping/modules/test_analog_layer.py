@@ -286,7 +286,7 @@ def _no_layer(layer: AnalogLayer, x: torch.Tensor) -> None:
 @pytest.mark.parametrize(
     ("misuse", "message"),
     [
-        (_uncalibrated, "Calibrate"), (_whole_numbers, "float type"), (_elsewhere, "device of layer"),
+        (_uncalibrated, r"calibrate\(inputs\)"), (_whole_numbers, "float type"), (_elsewhere, "device of layer"),
         (_sized, "output_size"), (_wrong_shape, "40 features"), (_not_finite, "finite"), (_unseen, "never there"),
         (_unknown_fidelity, "'statistical' or 'cell'"), (_no_layer, "ConvTranspose2d"),
     ],
