@@ -39,6 +39,7 @@ class AnalogPart(nn.Module):
         full_scale: of integrator and converter [A].
         mean_input: as the attribute of :class:`.AnalogLinear`.
         levels: largest input and output code of fast products; None: circuits need others.
+        fast: whether the low digits of the cells' variances are left out (:func:`.engine.product.product`).
         remembers: which of the noise lasts from image to image, and why.
         first_cycle: cycle of the chip in which image 0 is made, for what lasts.
     """
@@ -55,6 +56,7 @@ class AnalogPart(nn.Module):
         self.linear = linear
         self.point = point
         self.levels = None
+        self.fast = False
         self._names: tuple[str, ...] = ()
         self.refresh()
 
@@ -153,7 +155,7 @@ class AnalogPart(nn.Module):
         if memory is not None and self.levels is not None:
             lasting = remembered_currents(codes, self._cycles(addresses), memory, input_levels=self.levels[0])
             added = lasting if added is None else added + lasting
-        current, clipped = product(codes, self.prepared, addresses, added=added)
+        current, clipped = product(codes, self.prepared, addresses, added=added, fast=self.fast)
         return self._recombined(current), clipped
 
     def multiply_shares(self, shares: Tensor, addresses: Tensor) -> tuple[Tensor, Tensor]:

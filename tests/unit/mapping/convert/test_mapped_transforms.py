@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from ferrogen import Chip, ChipSpec, map_to_chip
+from ferrogen import Chip, ChipSpec, Periphery, map_to_chip
+from ferrogen.circuit.converters import IdealADC
 from ferrogen.core.errors import ArgumentError, DataFileError
 from ferrogen.mapping.convert.mapped import MappedModule
 
@@ -124,3 +125,15 @@ def test_trained_weights_are_put_on_the_tiles() -> None:
     assert mapped.program() is mapped
     mapped.seek(0)
     assert float(mapped(_X).detach().square().mean()) < 0.9 * float(before.square().mean())
+
+
+def test_the_fast_mode_has_the_same_means_and_nearly_the_same_noise() -> None:
+    spec = ChipSpec(rows=32, columns=64, tiles=2, periphery=Periphery(multiply_adc=IdealADC()))  # nothing hides noise
+    exact, quick = (
+        map_to_chip(_module(), Chip("hzo-mfis-nor", seed=1, spec=spec), _X, fast=fast) for fast in (False, True)
+    )
+    assert all(part.fast for layer in quick.analog_layers().values() for part in layer.parts)
+    first, again, other = exact(_X), exact(_X), quick(_X)
+    assert not torch.equal(other, first)
+    noise = (again - first).square().mean().sqrt()
+    assert (other - first).square().mean().sqrt() < 0.05 * noise  # the same normals, deviations within per cents
