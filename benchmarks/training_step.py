@@ -36,9 +36,12 @@ def step(layer: nn.Module, x: torch.Tensor) -> Callable[[], None]:
     return run
 
 
-def cases(*, quick: bool) -> list[tuple[str, nn.Module, torch.Tensor, int]]:
+Layer = nn.Linear | nn.ConvTranspose2d
+
+
+def cases(*, quick: bool) -> list[tuple[str, Layer, torch.Tensor, int]]:
     """Return label, layer, inputs and rows of a square tile."""
-    made: list[tuple[str, nn.Module, torch.Tensor, int]] = []
+    made: list[tuple[str, Layer, torch.Tensor, int]] = []
     for size, batch in ((512, 64), (512, 256)) if quick else ((512, 64), (512, 256), (1024, 64), (1024, 256)):
         made += [(f"linear {size}, batch {batch}", nn.Linear(size, size), torch.randn(batch, size), size)]
     made.append(("linear 512, batch 64, tiles of 128", nn.Linear(512, 512), torch.randn(64, 512), 128))

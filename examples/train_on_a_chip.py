@@ -50,7 +50,7 @@ def train(model: Callable[[Tensor], Tensor], parameters: list[Tensor], steps: in
     for _ in range(steps):
         x, labels = patterns(128, generator)
         optimiser.zero_grad()
-        cross_entropy(model(x), labels).backward()
+        torch.autograd.backward(cross_entropy(model(x), labels))
         optimiser.step()
 
 
