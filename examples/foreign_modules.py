@@ -24,7 +24,7 @@ from ferrogen.mapping.module_budget import module_budget, quadrature, relative_d
 from ferrogen.report.mapping import save_floor_plan
 
 CARD = "hzo-mfis-nor"
-SPEC = ChipSpec(rows=512, columns=1024, tiles=64)
+SPEC = ChipSpec(rows=128, columns=256, tiles=1024)
 SOURCES = ("conductance levels", "programming", "input converter", "output converter", "everything")
 
 
