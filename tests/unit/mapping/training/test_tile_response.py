@@ -26,7 +26,7 @@ CODINGS = {
     "differential": CodingSpec(),
     "offset-column": CodingSpec(scheme="offset-column", references=2),
     "bit-sliced": CodingSpec(scheme="bit-sliced"),
-    "safe": CodingSpec(safe_levels=0.5),
+    "safe": CodingSpec(safe_levels=0.012),  # half of the window on this card
 }
 
 
