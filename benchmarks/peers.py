@@ -27,7 +27,7 @@ Call = Callable[[], object]
 MakeProduct = Callable[[torch.Tensor, torch.Tensor], Call]
 
 STEPS = 2**8 - 2  # of an 8-bit converter with a code for zero in the middle, as these programs count
-OUTPUT_BOUND = 10.0  # full scale of an output, in largest inputs times largest weights: their examples' value
+OUTPUT_BOUND = 10.0  # full scale of an output, in largest inputs times largest weights: a fixed value, not tuned
 OUTPUT_NOISE = 0.02  # in the same unit; assumed, the cost does not depend on it
 PROGRAMS = ("aihwkit-lightning", "aihwkit")
 
@@ -43,7 +43,7 @@ UNLIKE_OURS = {
     "aihwkit, compiled tile": "Programming errors (of phase-change memory, drawn once) and read noise of one deviation"
     " for all cells, as noise of the outputs; generator of its own, which no seed of torch's reaches.",
     "aihwkit, torch tile": "Programming errors (drawn once) and constant output noise: it takes no noise of cells.",
-    "errors of the peers": "Their output bound is that of their examples, not tuned to the data: a tuned one would"
+    "errors of the peers": "Their output bound is a fixed one, not tuned to the data: a tuned one would"
     " round less coarsely and cost the same.",
     "sub-pixel, zeros inserted": "Rewritten so, transposed convolutions of 4 x 4 taps and stride 2 take 2.25 and 4"
     " times as many products as they have; phases, as on our tiles, take none beyond those.",
