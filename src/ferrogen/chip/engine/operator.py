@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import library
 
 from ferrogen.chip.engine.fused import fused_product
 from ferrogen.chip.engine.plain import plain_product
@@ -20,10 +21,10 @@ _SCHEMA = (
     " Tensor variance_step, Tensor strongest_rows, Tensor strongest_variance, Tensor noise, Tensor full_scale,"
     " Tensor key, Tensor? reference_of, int output_levels, bool fast) -> (Tensor, Tensor)"
 )
-torch.library.define(_NAME, _SCHEMA)
+library.define(_NAME, _SCHEMA)
 
 
-@torch.library.impl(_NAME, "CompositeExplicitAutograd")
+@library.impl(_NAME, "CompositeExplicitAutograd")
 def _product(
     codes: torch.Tensor, addresses: torch.Tensor, added: torch.Tensor | None, *others: Any
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -32,7 +33,7 @@ def _product(
     return form(codes, Tiles(*others[:-1]), addresses, added, fast=others[-1])
 
 
-@torch.library.register_fake(_NAME)
+@library.register_fake(_NAME)
 def _shapes(codes: torch.Tensor, *others: Any) -> tuple[torch.Tensor, torch.Tensor]:
     outputs = others[3].shape[1]  # of mean_step
     return (
@@ -50,5 +51,5 @@ def _stacked(info: Any, in_dims: tuple[int | None, ...], *arguments: Any) -> tup
     return (torch.stack(products), torch.stack(clipped)), (0, 0)
 
 
-torch.library.register_vmap(_NAME, _stacked)
+library.register_vmap(_NAME, _stacked)
 analog_product_operator = torch.ops.ferrogen.analog_product.default

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import library
 
 from ferrogen.chip.flicker.sums import add_chunks, cycle_signs, subtract_references
 from ferrogen.core.errors import argument_error
@@ -14,10 +15,10 @@ _SCHEMA = (
     "(Tensor codes, Tensor cycles, Tensor deviations, Tensor steps, Tensor row_exponents, Tensor row_phases,"
     " Tensor output_exponents, Tensor output_phases, Tensor key, Tensor? reference_of, int input_levels) -> Tensor"
 )
-torch.library.define(_NAME, _SCHEMA)  # not custom_op, whose first call imports torch's compiler: seconds
+library.define(_NAME, _SCHEMA)  # not custom_op, whose first call imports torch's compiler: seconds
 
 
-@torch.library.impl(_NAME, "CompositeExplicitAutograd")
+@library.impl(_NAME, "CompositeExplicitAutograd")
 def _currents(
     codes: torch.Tensor,
     cycles: torch.Tensor,
@@ -48,7 +49,7 @@ def _currents(
     return subtract_references(out, reference_of)
 
 
-@torch.library.register_fake(_NAME)  # type: ignore[untyped-decorator]
+@library.register_fake(_NAME)  # type: ignore[untyped-decorator]
 def _shapes(codes: torch.Tensor, *others: Any) -> torch.Tensor:
     deviations, reference_of = others[1], others[8]
     outputs = deviations.shape[3] if reference_of is None else reference_of.shape[0]
@@ -64,5 +65,5 @@ def _stacked(info: Any, in_dims: tuple[int | None, ...], *arguments: Any) -> tup
     return torch.stack(found), 0
 
 
-torch.library.register_vmap(_NAME, _stacked)
+library.register_vmap(_NAME, _stacked)
 remembered_operator = torch.ops.ferrogen.remembered_currents.default

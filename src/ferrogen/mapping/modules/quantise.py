@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numba import njit
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, library
 
 from ferrogen.core.errors import argument_error
 
@@ -61,9 +61,9 @@ def _no_codes(lost: int, size: int) -> Exception:
     )
 
 
-# Not torch.library.custom_op, whose first call imports torch's compiler: seconds.
+# Not custom_op, whose first call imports torch's compiler: seconds.
 _NAME = "ferrogen::channels_last_codes"
-torch.library.define(_NAME, "(Tensor x, Tensor input_scale, int levels) -> (Tensor, Tensor)")
+library.define(_NAME, "(Tensor x, Tensor input_scale, int levels) -> (Tensor, Tensor)")
 
 
 def channels_last_codes(x: Tensor, input_scale: Tensor, levels: int) -> tuple[Tensor, Tensor]:
@@ -84,7 +84,7 @@ def channels_last_codes(x: Tensor, input_scale: Tensor, levels: int) -> tuple[Te
     return result
 
 
-@torch.library.impl(_NAME, "CompositeExplicitAutograd")
+@library.impl(_NAME, "CompositeExplicitAutograd")
 def _coded(x: Tensor, input_scale: Tensor, levels: int) -> tuple[Tensor, Tensor]:
     factor = levels / input_scale
     if x.device.type != "cpu":
@@ -99,7 +99,7 @@ def _coded(x: Tensor, input_scale: Tensor, levels: int) -> tuple[Tensor, Tensor]
     return out, torch.tensor(clipped, dtype=torch.int64)
 
 
-@torch.library.register_fake(_NAME)  # type: ignore[untyped-decorator]
+@library.register_fake(_NAME)  # type: ignore[untyped-decorator]
 def _shapes(x: Tensor, input_scale: Tensor, levels: int) -> tuple[Tensor, Tensor]:  # noqa: ARG001
     return x.new_empty((x.shape[0], x.shape[2], x.shape[1]), dtype=torch.int8), x.new_empty((), dtype=torch.int64)
 
@@ -113,4 +113,4 @@ def _stacked(info: Any, in_dims: tuple[int | None, ...], *arguments: Any) -> tup
     return (torch.stack(codes), torch.stack(clipped)), (0, 0)
 
 
-torch.library.register_vmap(_NAME, _stacked)
+library.register_vmap(_NAME, _stacked)
