@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from ferrogen.device.junction import Junction, draw_cells, make_junction
     from ferrogen.device.waveforms import Waveform
     from ferrogen.generation.generator import ChipGenerator
-    from ferrogen.generation.model import VAE, load_vae
+    from ferrogen.generation.model import VAE
+    from ferrogen.generation.model_file import load_vae
     from ferrogen.generation.run import GenerationRun, generate
     from ferrogen.mapping.convert.map_to_chip import map_to_chip
     from ferrogen.sampler.latents import LatentSampler, SamplerSpec
@@ -77,7 +78,7 @@ _HOMES = {
     "map_to_chip": "mapping.convert.map_to_chip",
     "generate": "generation.run",
     "load_card": "device.card",
-    "load_vae": "generation.model",
+    "load_vae": "generation.model_file",
 }
 
 

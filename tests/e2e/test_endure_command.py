@@ -12,7 +12,8 @@ import torch
 from PIL import Image
 
 from ferrogen.cli import main as cli
-from ferrogen.generation.model import VAE, VAESpec, initialise, save_vae
+from ferrogen.generation.model import VAE, VAESpec, initialise
+from ferrogen.generation.model_file import save_vae
 
 
 @pytest.fixture(scope="module")

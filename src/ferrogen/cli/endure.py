@@ -111,7 +111,7 @@ def endure(
     from ferrogen.generation.endurance.run import endure as run_endure
     from ferrogen.generation.endurance.spec import EnduranceSpec
     from ferrogen.generation.endurance.verdict import judge
-    from ferrogen.generation.model import load_vae
+    from ferrogen.generation.model_file import load_digit_vae
     from ferrogen.report.endurance import endurance_caption, endurance_figure
     from ferrogen.report.endurance_table import endurance_table
     from ferrogen.report.style import card_footer
@@ -119,7 +119,7 @@ def endure(
 
     device = load_card(card)
     spec = EnduranceSpec(
-        model=load_vae(model),
+        model=load_digit_vae(model, "`ferrogen endure`"),
         model_name=model,
         card=device,
         point=options.operating_point(device, sample_voltage, multiply_voltage, sampling_time, temperature),

@@ -65,7 +65,7 @@ def faults(
     from ferrogen.device.card import load_card
     from ferrogen.generation.fault_study import COLUMNS, KINDS, REFERENCE, run_fault_study
     from ferrogen.generation.idx import load_idx_folder
-    from ferrogen.generation.model import load_vae
+    from ferrogen.generation.model_file import load_digit_vae
     from ferrogen.metrics.features import load_feature_network
     from ferrogen.metrics.frechet import feature_moments
     from ferrogen.metrics.reference import load_reference_moments
@@ -88,7 +88,7 @@ def faults(
         raise argument_error("data", "be given with a feature network of your own", "absent")
     total = chips * (2 + 2 * len(chosen) * len(wanted))
     with output_folder(out) as folder:
-        vae = load_vae(model)
+        vae = load_digit_vae(model, "`ferrogen faults`")
         with counting("chips", total, quiet=quiet) as step:
             study = run_fault_study(
                 vae, device, reference, network, rates=reference_rates, multiples=wanted, kinds=chosen, chips=chips,

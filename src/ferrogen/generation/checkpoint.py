@@ -16,7 +16,8 @@ from torch import Tensor
 
 from ferrogen.core.errors import ArgumentError, DataFileError
 from ferrogen.core.files import atomic_path
-from ferrogen.generation.trainer import CURVES, Trainer
+from ferrogen.generation.convolutional.trainer import ConvTrainer
+from ferrogen.generation.trainer import Trainer
 from ferrogen.metrics.tensor_file import check_tensors, read_tensors
 
 _KEY: Final = "ferrogen-training"
@@ -27,13 +28,17 @@ _CURVES_KEY: Final = "curves"
 _MAX_ROWS: Final = 100_000
 
 
-def save_checkpoint(path: Path, trainer: Trainer, curves: Tensor, data_sha256: str) -> None:
+AnyTrainer = Trainer | ConvTrainer
+"""What a checkpoint holds the state of."""
+
+
+def save_checkpoint(path: Path, trainer: AnyTrainer, curves: Tensor, data_sha256: str) -> None:
     """Write the state of a run, atomically.
 
     Args:
         path: the file.
         trainer: the run.
-        curves: float64, shape ``(rows, 1 + len(CURVES))``: what has been recorded so far.
+        curves: float64, shape ``(rows, 1 + quantities)``: what has been recorded so far.
         data_sha256: fingerprint of the training images.
 
     Raises:
@@ -46,12 +51,12 @@ def save_checkpoint(path: Path, trainer: Trainer, curves: Tensor, data_sha256: s
         "torch": torch.__version__.split("+")[0],
         "steps_done": trainer.steps_done,
     }
-    tensors = _state(trainer) | {_CURVES_KEY: curves}
+    tensors = {name: value.contiguous() for name, value in _state(trainer).items()} | {_CURVES_KEY: curves}
     with atomic_path(path) as temporary:
         save_file(tensors, temporary, metadata={_KEY: json.dumps(record)})
 
 
-def restore_checkpoint(path: Path, trainer: Trainer, data_sha256: str) -> Tensor:
+def restore_checkpoint(path: Path, trainer: AnyTrainer, data_sha256: str) -> Tensor:
     """Bring a fresh run to the state that was saved, bit by bit.
 
     Args:
@@ -71,7 +76,7 @@ def restore_checkpoint(path: Path, trainer: Trainer, data_sha256: str) -> Tensor
     _check_same_run(record, trainer, data_sha256, path)
     _create_optimiser_state(trainer)
     rows = tensors.get(_CURVES_KEY, torch.empty(0)).shape[:1]
-    expected = _state(trainer) | {_CURVES_KEY: torch.empty(*rows, 1 + len(CURVES))}
+    expected = _state(trainer) | {_CURVES_KEY: torch.empty(*rows, 1 + len(trainer.curves))}
     check_tensors(tensors, expected, path=path, what=_WHAT, remedy=_REMEDY)
     steps_done = record["steps_done"]
     if not isinstance(steps_done, int) or not 0 <= steps_done <= trainer.steps or rows[0] > _MAX_ROWS:
@@ -83,7 +88,7 @@ def restore_checkpoint(path: Path, trainer: Trainer, data_sha256: str) -> Tensor
     return tensors[_CURVES_KEY]
 
 
-def _state(trainer: Trainer) -> dict[str, Tensor]:
+def _state(trainer: AnyTrainer) -> dict[str, Tensor]:
     """Collect every tensor that a step changes; the tensors are those of the run, not copies."""
     networks = {"model": trainer.model, "critic": trainer.critic, "average": trainer.average}
     tensors = {
@@ -96,7 +101,7 @@ def _state(trainer: Trainer) -> dict[str, Tensor]:
     return tensors
 
 
-def _create_optimiser_state(trainer: Trainer) -> None:
+def _create_optimiser_state(trainer: AnyTrainer) -> None:
     """Let each Adam make its moments, still zero; a step with zero gradient leaves the weights alone."""
     for optimiser in trainer.optimisers.values():
         group = optimiser.param_groups[0]
@@ -118,7 +123,7 @@ def _record(metadata: dict[str, str], path: Path) -> dict[str, object]:
     return record
 
 
-def _check_same_run(record: dict[str, object], trainer: Trainer, data_sha256: str, path: Path) -> None:
+def _check_same_run(record: dict[str, object], trainer: AnyTrainer, data_sha256: str, path: Path) -> None:
     now: dict[str, object] = {
         "spec": trainer.spec.model_dump(mode="json"),
         "settings": trainer.settings.model_dump(mode="json"),

@@ -20,7 +20,8 @@ from ferrogen.core.philox import addressed_normals
 from ferrogen.core.streams import Purpose
 from ferrogen.generation.decoder import ChipDecoder, map_decoder
 from ferrogen.generation.latent_source import noise_tiles, readings_per_tile
-from ferrogen.generation.model import SIDE, VAE, load_vae
+from ferrogen.generation.model import SIDE, VAE
+from ferrogen.generation.model_file import load_digit_vae
 from ferrogen.mapping.layer import Fidelity
 from ferrogen.sampler.latents import MOST_IMAGES, Calibration, LatentSampler, SamplerSpec
 
@@ -75,7 +76,7 @@ class ChipGenerator:
     sampling_tiles: list[int] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.vae = self.model if isinstance(self.model, VAE) else load_vae(self.model)
+        self.vae = self.model if isinstance(self.model, VAE) else load_digit_vae(self.model, "a chip of linear layers")
         self.at = OperatingPoint.for_card(self.chip.device) if self.point is None else self.point
         self.at.check(self.chip.device)
         tiles = math.ceil(self.latents / readings_per_tile(self.chip, self.sampler_spec))

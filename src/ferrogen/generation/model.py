@@ -8,33 +8,20 @@ Source: D. P. Kingma, M. Welling, "Auto-Encoding Variational Bayes", arXiv:1312.
 
 from __future__ import annotations
 
-from importlib import resources
 from itertools import pairwise
-from pathlib import Path
 from typing import Annotated, Final, Literal, TypeVar
 
 import torch
-from pydantic import Field, ValidationError
-from safetensors.torch import save_file
+from pydantic import Field
 from torch import Tensor, nn
 
-from ferrogen.core.errors import DataFileError
-from ferrogen.core.files import atomic_path
-from ferrogen.core.spec import Spec, explain
-from ferrogen.metrics.tensor_file import check_tensors, read_tensors
+from ferrogen.core.spec import Spec
 
 SIDE: Final = 28
 """Height and width of an image in pixels."""
 
 PIXELS: Final = SIDE * SIDE
 
-SHIPPED: Final = {"mnist": "mnist-vae.safetensors"}
-"""Names under which :func:`load_vae` finds the weights that come with the package."""
-
-_METADATA_KEY: Final = "ferrogen-vae"
-_WHAT: Final = "Weight file"
-_REMEDY: Final = "Train again with `ferrogen train`, or use the name 'mnist'."
-_MAX_FILE_BYTES: Final = 256 * 2**20
 _Layer = TypeVar("_Layer", bound=nn.Module)
 _Width = Annotated[int, Field(ge=1, le=4096)]
 _Channels = Annotated[int, Field(ge=1, le=512)]
@@ -137,65 +124,7 @@ class VAE(nn.Module):
 def initialise(module: nn.Module, generator: torch.Generator) -> None:
     """Draw He-normal weights (doi:10.1109/ICCV.2015.123) from ``generator``, zero the biases, in place."""
     for layer in module.modules():
-        if isinstance(layer, nn.Linear | nn.Conv2d):
+        if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
             nn.init.kaiming_normal_(layer.weight, a=0.2, generator=generator)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
-
-
-def save_vae(model: VAE, path: Path) -> None:
-    """Write weights and spec as one safetensors file, atomically.
-
-    Raises:
-        DataFileError: a weight is NaN or infinite; nothing is written.
-        OutputError: the folder cannot be written.
-    """
-    tensors = {name: value.detach().float().contiguous() for name, value in model.state_dict().items()}
-    check_tensors(tensors, tensors, path=path, what=_WHAT, remedy="Nothing was written; train with a lower rate.")
-    with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata={_METADATA_KEY: model.spec.model_dump_json()})
-
-
-def load_vae(path_or_name: str | Path) -> VAE:
-    """Load a VAE from a weight file, or shipped weights by name.
-
-    Args:
-        path_or_name: a ``.safetensors`` file written by :func:`save_vae`, or ``"mnist"``.
-
-    Returns:
-        The model in evaluation mode; its ``spec`` comes from the file.
-
-    Raises:
-        DataFileError: the file is missing, foreign, truncated, or a tensor is missing, of the wrong shape or
-            type, or holds NaN or infinity.
-    """
-    if str(path_or_name) in SHIPPED:
-        shipped = resources.files("ferrogen.generation") / "weights" / SHIPPED[str(path_or_name)]
-        with resources.as_file(shipped) as path:
-            return _read(path)
-    path = Path(path_or_name)
-    if not path.exists():
-        names = ", ".join(f"'{name}'" for name in SHIPPED)
-        raise DataFileError(f"{_WHAT} '{path}' does not exist. Give a file of `ferrogen train`, or a name: {names}.")
-    return _read(path)
-
-
-def _read(path: Path) -> VAE:
-    tensors, metadata = read_tensors(path, what=_WHAT, limit=_MAX_FILE_BYTES)
-    model = VAE(_read_spec(metadata, path))
-    wanted = model.state_dict()
-    check_tensors(tensors, wanted, path=path, what=_WHAT, remedy=_REMEDY)
-    for name, value in tensors.items():
-        if value.dtype != torch.float32:
-            raise DataFileError(f"{_WHAT} '{path}' holds '{name}' as {value.dtype} instead of torch.float32. {_REMEDY}")
-    model.load_state_dict(tensors)
-    return model.eval()
-
-
-def _read_spec(metadata: dict[str, str], path: Path) -> VAESpec:
-    if _METADATA_KEY not in metadata:
-        raise DataFileError(f"{_WHAT} '{path}' carries no description of a ferrogen VAE. {_REMEDY}")
-    try:
-        return VAESpec.model_validate_json(metadata[_METADATA_KEY])
-    except ValidationError as error:
-        raise DataFileError(f"{_WHAT} '{path}': {explain(error, subject='its description')} {_REMEDY}") from None

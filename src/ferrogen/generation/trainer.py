@@ -76,6 +76,8 @@ class Trainer:
         images: float32 training images, shape ``(n, 784)``, values in [0, 1]; at least one batch.
     """
 
+    curves = CURVES
+
     def __init__(self, spec: VAESpec, settings: TrainingSettings, images: Tensor) -> None:
         self.spec = spec
         self.settings = settings
@@ -90,11 +92,11 @@ class Trainer:
         adversarial = settings.adversarial_weight > 0.0
         decoder_betas = _ADVERSARIAL_BETAS if adversarial else _BETAS
         self.optimisers = {
-            "encoder": _adam(self.model.encoder, settings.encoder_rate, _BETAS),
-            "decoder": _adam(self.model.decoder, settings.learning_rate, decoder_betas),
+            "encoder": adam(self.model.encoder, settings.encoder_rate, _BETAS),
+            "decoder": adam(self.model.decoder, settings.learning_rate, decoder_betas),
         }
         if adversarial:
-            self.optimisers["critic"] = _adam(self.critic, settings.critic_rate, _ADVERSARIAL_BETAS)
+            self.optimisers["critic"] = adam(self.critic, settings.critic_rate, _ADVERSARIAL_BETAS)
         self.rates = {name: optimiser.param_groups[0]["lr"] for name, optimiser in self.optimisers.items()}
         self.steps_done = 0
         self.steps_per_epoch = len(images) // settings.batch
@@ -115,7 +117,7 @@ class Trainer:
         if settings.adversarial_weight > 0.0:
             drawn = torch.sigmoid(_logits(weights, torch.randn(settings.batch, self.spec.latent, generator=generator)))
             critic_loss = self._improve_critic(real, drawn.detach())
-            with _frozen(self.critic):
+            with frozen(self.critic):
                 fooling = softplus(-self._judge(drawn)).mean()
         mean, log_variance = self.model.encoder(real)
         latents = mean + (log_variance / 2).exp() * torch.randn(mean.shape, generator=generator)
@@ -189,7 +191,8 @@ class Trainer:
             kept.lerp_(new, 1.0 - keep)
 
 
-def _adam(network: torch.nn.Module, rate: float, betas: tuple[float, float]) -> torch.optim.Adam:
+def adam(network: torch.nn.Module, rate: float, betas: tuple[float, float]) -> torch.optim.Adam:
+    """Return an Adam for all parameters of a network."""
     return torch.optim.Adam(network.parameters(), rate, betas, fused=True)
 
 
@@ -202,7 +205,8 @@ def _logits(weights: list[tuple[Tensor, Tensor]], latents: Tensor) -> Tensor:
 
 
 @contextmanager
-def _frozen(network: torch.nn.Module) -> Iterator[None]:
+def frozen(network: torch.nn.Module) -> Iterator[None]:
+    """Let no gradient gather in a network for the while."""
     network.requires_grad_(requires_grad=False)
     try:
         yield

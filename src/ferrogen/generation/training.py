@@ -27,7 +27,8 @@ from ferrogen.core.errors import FerrogenError, argument_error
 from ferrogen.core.files import output_folder
 from ferrogen.generation.checkpoint import restore_checkpoint, save_checkpoint
 from ferrogen.generation.idx import ImageData
-from ferrogen.generation.model import PIXELS, SIDE, VAESpec, save_vae
+from ferrogen.generation.model import PIXELS, SIDE, VAESpec
+from ferrogen.generation.model_file import save_vae
 from ferrogen.generation.trainer import CURVES, Trainer, TrainingSettings
 from ferrogen.generation.training_report import write_curves, write_model_card
 

@@ -18,7 +18,8 @@ from ferrogen.cli.faults import faults
 from ferrogen.core.errors import ArgumentError, DataFileError
 from ferrogen.device.card import load_card
 from ferrogen.generation.fault_study import COLUMNS, KINDS, REFERENCE, kind_rates, run_fault_study
-from ferrogen.generation.model import VAE, VAESpec, initialise, save_vae
+from ferrogen.generation.model import VAE, VAESpec, initialise
+from ferrogen.generation.model_file import save_vae
 from ferrogen.metrics.features import load_feature_network
 from ferrogen.metrics.reference import load_reference_moments
 from ferrogen.report.faults import FaultPanel, fault_figure

@@ -12,7 +12,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from ferrogen.core.errors import DataFileError
-from ferrogen.generation.model import SHIPPED, VAE, VAESpec, initialise, load_vae, save_vae
+from ferrogen.generation.model import VAE, VAESpec, initialise
+from ferrogen.generation.model_file import SHIPPED, load_vae, save_vae
 
 SMALL = VAESpec(latent=3, hidden=(16,), encoder_channels=(2, 3, 4))
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ferrogen.generation.idx import ImageData, load_idx_folder
-from ferrogen.generation.model import load_vae
+from ferrogen.generation.model_file import load_vae
 from ferrogen.generation.training_report import draw_images, reconstruction_nats
 from ferrogen.metrics.features import load_feature_network
 from ferrogen.metrics.frechet import feature_moments, gaussian_frechet_distance

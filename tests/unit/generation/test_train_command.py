@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from ferrogen.cli.train import train
 from ferrogen.core.errors import ArgumentError, DataFileError
 from ferrogen.generation import idx
-from ferrogen.generation.model import load_vae
+from ferrogen.generation.model_file import load_vae
 
 app = typer.Typer()
 app.command()(train)

@@ -15,7 +15,8 @@ import torch
 from ferrogen.core.errors import ArgumentError, DataFileError, FerrogenError
 from ferrogen.generation.checkpoint import restore_checkpoint
 from ferrogen.generation.idx import ImageData
-from ferrogen.generation.model import VAESpec, load_vae
+from ferrogen.generation.model import VAESpec
+from ferrogen.generation.model_file import load_vae
 from ferrogen.generation.trainer import CURVES, Trainer, TrainingSettings
 from ferrogen.generation.training import CHECKPOINT_NAME, as_tensor, train
 

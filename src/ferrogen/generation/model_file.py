@@ -1,0 +1,118 @@
+"""Weight files: one safetensors file holds a model's weights and, in its header, the spec that describes them."""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+import torch
+from pydantic import ValidationError
+from safetensors.torch import save_file
+
+from ferrogen.core.errors import DataFileError, argument_error
+from ferrogen.core.files import atomic_path
+from ferrogen.core.spec import explain
+from ferrogen.generation.convolutional.model import ConvVAE, ConvVAESpec
+from ferrogen.generation.model import VAE, VAESpec
+from ferrogen.metrics.tensor_file import check_tensors, read_tensors
+
+AnyVAE = VAE | ConvVAE
+"""A model that a weight file can hold: ``spec``, ``encoder`` (images to mean and log variance) and ``decoder``."""
+
+SHIPPED: Final = {"mnist": "mnist-vae.safetensors"}
+"""Names under which :func:`load_vae` finds the weights that come with the package."""
+
+_METADATA_KEY: Final = "ferrogen-vae"
+_WHAT: Final = "Weight file"
+_REMEDY: Final = "Train again with `ferrogen train`, or use the name 'mnist'."
+_MAX_FILE_BYTES: Final = 256 * 2**20
+
+
+def save_vae(model: AnyVAE, path: Path) -> None:
+    """Write weights and spec as one safetensors file, atomically.
+
+    Raises:
+        DataFileError: a weight is NaN or infinite; nothing is written.
+        OutputError: the folder cannot be written.
+    """
+    tensors = {name: value.detach().float().contiguous() for name, value in model.state_dict().items()}
+    check_tensors(tensors, tensors, path=path, what=_WHAT, remedy="Nothing was written; train with a lower rate.")
+    with atomic_path(path) as temporary:
+        save_file(tensors, temporary, metadata={_METADATA_KEY: model.spec.model_dump_json()})
+
+
+def load_vae(path_or_name: str | Path) -> AnyVAE:
+    """Load a VAE from a weight file, or shipped weights by name.
+
+    Args:
+        path_or_name: a ``.safetensors`` file written by :func:`save_vae`, ``"mnist"`` or ``"faces"``.
+
+    Returns:
+        The model in evaluation mode; its ``spec`` comes from the file.
+
+    Raises:
+        DataFileError: the file is missing, foreign, truncated, or a tensor is missing, of the wrong shape or
+            type, or holds NaN or infinity.
+    """
+    if str(path_or_name) in SHIPPED:
+        shipped = resources.files("ferrogen.generation") / "weights" / SHIPPED[str(path_or_name)]
+        with resources.as_file(shipped) as path:
+            return _read(path)
+    path = Path(path_or_name)
+    if not path.exists():
+        names = ", ".join(f"'{name}'" for name in SHIPPED)
+        raise DataFileError(f"{_WHAT} '{path}' does not exist. Give a file of `ferrogen train`, or a name: {names}.")
+    return _read(path)
+
+
+def load_digit_vae(path_or_name: str | Path, purpose: str) -> VAE:
+    """Load a VAE of linear layers (28 x 28), for what works with no other.
+
+    Args:
+        path_or_name: as for :func:`load_vae`.
+        purpose: what for, for the message, e.g. ``"ferrogen endure"``.
+
+    Raises:
+        ArgumentError: the file holds a convolutional model.
+        DataFileError: as for :func:`load_vae`.
+    """
+    model = load_vae(path_or_name)
+    if not isinstance(model, VAE):
+        remedy = "Use 'mnist', or weights of 28 x 28 images."
+        raise argument_error("model", f"be a VAE of linear layers for {purpose}", f"'{path_or_name}'", remedy)
+    return model
+
+
+def _read(path: Path) -> AnyVAE:
+    tensors, metadata = read_tensors(path, what=_WHAT, limit=_MAX_FILE_BYTES)
+    spec = _read_spec(metadata, path)
+    model = VAE(spec) if isinstance(spec, VAESpec) else ConvVAE(spec)
+    wanted = model.state_dict()
+    check_tensors(tensors, wanted, path=path, what=_WHAT, remedy=_REMEDY)
+    for name, value in tensors.items():
+        if value.dtype != torch.float32:
+            raise DataFileError(f"{_WHAT} '{path}' holds '{name}' as {value.dtype} instead of torch.float32. {_REMEDY}")
+    model.load_state_dict(tensors)
+    return model.eval()
+
+
+def _read_spec(metadata: dict[str, str], path: Path) -> VAESpec | ConvVAESpec:
+    if _METADATA_KEY not in metadata:
+        raise DataFileError(f"{_WHAT} '{path}' carries no description of a ferrogen VAE. {_REMEDY}")
+    text = metadata[_METADATA_KEY]
+    try:
+        return _spec_class(text).model_validate_json(text)
+    except ValidationError as error:
+        raise DataFileError(f"{_WHAT} '{path}': {explain(error, subject='its description')} {_REMEDY}") from None
+
+
+def _spec_class(text: str) -> type[VAESpec | ConvVAESpec]:
+    """Tell the kinds of models apart; what is neither is left to be refused as a :class:`VAESpec`."""
+    try:
+        described = json.loads(text)
+    except (ValueError, RecursionError):
+        return VAESpec
+    kind = described.get("kind") if isinstance(described, dict) else None
+    return ConvVAESpec if kind == "convolutional" else VAESpec
