@@ -46,6 +46,9 @@ class Purpose(IntEnum):
     STATISTICAL_LATENT = 26
     LATENT_SOURCE = 27
     TRAINING_NOISE = 28
+    CLASS_PRIOR = 33
+    FEATURE_TRAINING = 34
+    DATA_SPLIT = 35
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from ferrogen.core.errors import DataFileError, argument_error
 from ferrogen.core.files import atomic_path
 from ferrogen.core.spec import explain
 from ferrogen.generation.convolutional.model import ConvVAE, ConvVAESpec
-from ferrogen.generation.model import VAE, VAESpec
+from ferrogen.generation.datasets.description import DataDescription, shipped_description
+from ferrogen.generation.model import SIDE, VAE, VAESpec
 from ferrogen.metrics.tensor_file import check_tensors, read_tensors
 
 AnyVAE = VAE | ConvVAE
@@ -24,14 +25,16 @@ AnyVAE = VAE | ConvVAE
 SHIPPED: Final = {"mnist": "mnist-vae.safetensors"}
 """Names under which :func:`load_vae` finds the weights that come with the package."""
 
+_SHIPPED_DATA: Final = {"mnist": "mnist", "faces": "celeba"}
 _METADATA_KEY: Final = "ferrogen-vae"
+_DATA_KEY: Final = "ferrogen-data"
 _WHAT: Final = "Weight file"
 _REMEDY: Final = "Train again with `ferrogen train`, or use the name 'mnist'."
 _MAX_FILE_BYTES: Final = 256 * 2**20
 
 
-def save_vae(model: AnyVAE, path: Path) -> None:
-    """Write weights and spec as one safetensors file, atomically.
+def save_vae(model: AnyVAE, path: Path, description: DataDescription | None = None) -> None:
+    """Write weights, spec and, if given, the description of the training data as one safetensors file, atomically.
 
     Raises:
         DataFileError: a weight is NaN or infinite; nothing is written.
@@ -39,8 +42,44 @@ def save_vae(model: AnyVAE, path: Path) -> None:
     """
     tensors = {name: value.detach().float().contiguous() for name, value in model.state_dict().items()}
     check_tensors(tensors, tensors, path=path, what=_WHAT, remedy="Nothing was written; train with a lower rate.")
+    metadata = {_METADATA_KEY: model.spec.model_dump_json()}
+    if description is not None:
+        # Neither the folder nor its format: another person has the same images elsewhere and otherwise.
+        kept = description.model_copy(update={"path": None, "format": None})
+        metadata[_DATA_KEY] = kept.model_dump_json(exclude_defaults=True)
     with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata={_METADATA_KEY: model.spec.model_dump_json()})
+        save_file(tensors, temporary, metadata=metadata)
+
+
+def load_description(path_or_name: str | Path) -> DataDescription:
+    """Return how the images that a model learnt from were cut, resized and split, to treat others alike.
+
+    Args:
+        path_or_name: as for :func:`load_vae`.
+
+    Returns:
+        The description in the file, or that of the shipped weights; one that states side and channels only, from the
+        model's spec, where there is none.
+
+    Raises:
+        DataFileError: as for :func:`load_vae`, or the description is malformed or of another size than the model.
+    """
+    if str(path_or_name) in SHIPPED:
+        return shipped_description(_SHIPPED_DATA[str(path_or_name)]).model_copy(update={"format": None})
+    path = Path(path_or_name)
+    _, metadata = read_tensors(path, what=_WHAT, limit=_MAX_FILE_BYTES)
+    spec = _read_spec(metadata, path)
+    side, channels = (SIDE, 1) if isinstance(spec, VAESpec) else (spec.side, spec.channels)
+    try:
+        stored = DataDescription.model_validate_json(metadata.get(_DATA_KEY, "{}"))
+        size = {"side": side, "channels": channels}
+        if _DATA_KEY not in metadata:
+            return DataDescription.model_validate(size)
+    except ValidationError as error:
+        raise DataFileError(f"{_WHAT} '{path}': {explain(error, subject='its data')} {_REMEDY}") from None
+    if (stored.side, stored.channels) != (side, channels):
+        raise DataFileError(f"{_WHAT} '{path}' describes data of another size than its model. {_REMEDY}")
+    return stored.model_copy(update={"path": None, "format": None})
 
 
 def load_vae(path_or_name: str | Path) -> AnyVAE:
