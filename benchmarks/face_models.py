@@ -4,10 +4,11 @@
     python benchmarks/face_models.py --data CELEBA --weights PLAIN.safetensors [MORE.safetensors ...]
 
 The first form trains every alternative on the first 7,000 images, prints one Markdown row for each and writes
-``results/face_models.json`` (trained models stay in FOLDER, where a second call finds them): Frechet distance (feature space of the shipped face network) of 2,000 drawn images to the
-last 1,000 training images, root mean square error of their reconstructions, and processor time a step. The held-out
-images are not touched. ``prior fitted`` replaces the normal prior by a Gaussian with mean and covariance of the
-encoded training images; it costs the chip nothing, because it can be multiplied into the first layer.
+``results/face_models.json``; trained models stay in FOLDER, where a second call finds them. It shows the Frechet
+distance (feature space of the shipped face network) of 2,000 drawn images to the last 1,000 training images, root
+mean square error of their reconstructions, and processor time a step. The held-out images are not touched. ``prior
+fitted`` replaces the normal prior by a Gaussian with mean and covariance of the encoded training images; it costs the
+chip nothing, because it can be multiplied into the first layer.
 
 The second form judges finished weight files on the 2,000 held-out images, 5,000 drawn images each: the table of the
 model card.
@@ -31,7 +32,7 @@ from timing import write_results
 from ferrogen.core.streams import Purpose, Streams
 from ferrogen.generation.convolutional.model import ConvVAE, ConvVAESpec
 from ferrogen.generation.convolutional.trainer import ConvTrainer, ConvTrainingSettings
-from ferrogen.generation.datasets import load_data
+from ferrogen.generation.datasets.loading import load_data
 from ferrogen.generation.model_file import load_vae, save_vae
 from ferrogen.generation.pictures import as_network_input, as_pictures
 from ferrogen.metrics.features import load_feature_network
@@ -72,7 +73,8 @@ def latents(model: ConvVAE, count: int, training: NDArray[np.uint8] | None) -> t
             variances.append(log_variance.exp())
     codes = torch.cat(means).double()
     covariance = torch.cov(codes.T) + torch.diag(torch.cat(variances).double().mean(0))
-    return (codes.mean(0) + normal.double() @ torch.linalg.cholesky(covariance).T).float()
+    fitted: torch.Tensor = codes.mean(0) + normal.double() @ torch.linalg.cholesky(covariance).T
+    return fitted.float()
 
 
 def scaled(images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -81,7 +83,9 @@ def scaled(images: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 def drawn(model: ConvVAE, given: torch.Tensor) -> NDArray[np.float32]:
     with torch.inference_mode():
-        return np.concatenate([as_pictures(model.decoder(part), model.spec) for part in given.split(250)])
+        return np.concatenate(
+            [as_pictures(model.decoder(given[k : k + 250]), model.spec) for k in range(0, len(given), 250)]
+        )
 
 
 def reconstruction_error(model: ConvVAE, images: NDArray[np.uint8]) -> float:
