@@ -17,6 +17,8 @@ from ferrogen.core.units import parse_quantity
 if TYPE_CHECKING:
     from ferrogen.chip.point import OperatingPoint
     from ferrogen.device.card import DeviceCard
+    from ferrogen.generation.datasets.description import DataDescription
+    from ferrogen.generation.datasets.image_set import ImageSet
 
 Card = Annotated[str, typer.Option(help="Device card: a shipped name or the path of a .toml file.")]
 Seed = Annotated[int, typer.Option(help="Everything random follows from it, the chip included.")]
@@ -31,7 +33,27 @@ SamplingTime = Annotated[
     str | None, typer.Option(help="Length of one sampling window, e.g. '1 ms'.  \\[default: the card's]")
 ]
 Temperature = Annotated[str | None, typer.Option(help="Temperature, e.g. '300 K' or '85 degC'.  \\[default: 300 K]")]
-Data = Annotated[Path, typer.Option(help="Folder with the four MNIST-format IDX files, plain or .gz.")]
+Data = Annotated[
+    Path, typer.Option(help="Folder of IDX files (plain or .gz), folder or zip of images, or a description (.toml).")
+]
+As = Annotated[
+    str | None,
+    typer.Option("--as", help="Read the data as this data set: mnist, fashion-mnist, celeba.  \\[default: recognised]"),
+]
+Side = Annotated[
+    int | None,
+    typer.Option(help="Pixels along the side of an image.  \\[default: 28, 16, 32 or 64, as the images are]"),
+]
+Colour = Annotated[
+    bool | None, typer.Option("--colour/--grey", help="RGB or grey images.  \\[default: RGB if any image has colour]")
+]
+HeldOut = Annotated[
+    float | None,
+    typer.Option(help="Share of the images that is held out.  \\[default: the makers' split, or 0.1]"),
+]
+SkipCorrupt = Annotated[
+    bool, typer.Option("--skip-corrupt", help="Leave out images that cannot be read, instead of stopping.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the record as JSON instead of a summary.")]
 Threads = Annotated[int, typer.Option(help="Worker threads; results do not depend on it.")]
@@ -64,6 +86,51 @@ def operating_point(
     point = OperatingPoint.for_card(card, **given)
     point.check(card)
     return point
+
+
+def read_data(
+    data: Path,
+    *,
+    description: DataDescription | None = None,
+    as_: str | None = None,
+    side: int | None = None,
+    colour: bool | None = None,
+    held_out: float | None = None,
+    skip_corrupt: bool = False,
+    quiet: bool = False,
+) -> ImageSet:
+    """Read a data set as the options say, and say on standard error what was skipped.
+
+    Args:
+        data: where it is.
+        description: of a model's weight file; yields to ``as_``.
+        as_: name of a shipped description.
+        side: pixels; None: the description's.
+        colour: RGB or grey; None: the description's.
+        held_out: share; None: the description's.
+        skip_corrupt: leave out what cannot be read.
+        quiet: no progress bar.
+
+    Raises:
+        ArgumentError: an option that does not fit the data.
+        DataFileError: data that cannot be read.
+    """
+    from ferrogen.generation.datasets.loading import load_data
+
+    images = load_data(
+        data,
+        description if as_ is None else as_,
+        side=side,
+        channels=None if colour is None else 3 if colour else 1,
+        held_out=held_out,
+        skip_corrupt=skip_corrupt,
+        progress=not quiet,
+    )
+    if images.skipped:
+        shown = ", ".join(repr(name) for name in images.skipped[:10])
+        more = f" and {len(images.skipped) - 10} more" if len(images.skipped) > 10 else ""
+        typer.echo(f"warning: {len(images.skipped)} images cannot be read and are left out: {shown}{more}.", err=True)
+    return images
 
 
 def quantity_range(text: str, unit: str, name: str) -> list[float]:

@@ -1,12 +1,24 @@
-"""``ferrogen train``: train the VAE, or the feature network of the scores, on a folder of IDX files."""
+"""``ferrogen train``: train a VAE, or the feature network of the scores, on any data set."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from ferrogen.cli.options import As, Colour, HeldOut, Side, SkipCorrupt, read_data
+
+if TYPE_CHECKING:
+    from ferrogen.generation.datasets.image_set import ImageSet
+
+
+class Recipe(StrEnum):
+    """Networks and settings that made shipped weights."""
+
+    MNIST = "mnist"
+    FACES = "faces"
 
 
 class TrainedModel(StrEnum):
@@ -17,8 +29,17 @@ class TrainedModel(StrEnum):
 
 
 def train(
+    recipe: Annotated[
+        Recipe | None,
+        typer.Argument(
+            help="Train as these shipped weights were.  \\[default: chosen by size and colours of the images]"
+        ),
+    ] = None,
     *,
-    data: Annotated[Path, typer.Option(help="Folder with the four MNIST-format IDX files, plain or .gz.")],
+    data: Annotated[
+        Path,
+        typer.Option(help="Folder of IDX files, folder or zip of images (a class per subfolder or none), or a .toml."),
+    ],
     out: Annotated[Path, typer.Option(help="Folder for weights, curves, model card and checkpoint.")],
     model: Annotated[
         TrainedModel, typer.Option(help="vae: what draws images. features: the network that judges them.")
@@ -31,19 +52,45 @@ def train(
     latent: Annotated[
         int | None, typer.Option(help="Latent dimensions (vae). On the chip each costs a group of junctions.")
     ] = None,
+    side: Side = None,
+    colour: Colour = None,
+    as_: As = None,
+    held_out: HeldOut = None,
+    skip_corrupt: SkipCorrupt = False,
+    patience: Annotated[
+        int | None,
+        typer.Option(
+            help="Stop after so many epochs without a lower loss on a tenth of the training images, and keep the best"
+            " weights (vae).  \\[default: run all epochs]"
+        ),
+    ] = None,
     resume: Annotated[
         bool,
         typer.Option("--resume/--fresh", help="Continue from the checkpoint in --out, or start anew (vae)."),
     ] = True,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
 ) -> None:
-    """Train on any folder of 28 x 28 images. Ctrl-C leaves a checkpoint; the same command continues."""
+    """Train on any data set. Ctrl-C leaves a checkpoint; the same command continues."""
     from ferrogen.core.errors import argument_error
-    from ferrogen.generation.idx import load_idx_folder
+    from ferrogen.generation.recipes import RECIPE_SIZES, RecipeName
+    from ferrogen.generation.stopping import check_patience
 
-    if model is TrainedModel.FEATURES and latent is not None:
-        raise argument_error("latent", "be left out with --model features", latent)
-    images = load_idx_folder(data)
+    for name, value in (("latent", latent), ("patience", patience), ("recipe", recipe)):
+        if model is TrainedModel.FEATURES and value is not None:
+            raise argument_error(name, "be left out with --model features", value)
+    check_patience(patience)
+    if recipe is not None:
+        wanted, channels = RECIPE_SIZES[RecipeName(recipe)]
+        remedy = f"Leave the recipe '{recipe}' out to train on images of another size or colour."
+        if side not in (None, wanted):
+            raise argument_error("side", f"be {wanted} pixels, or left out, for '{recipe}'", side, remedy)
+        if colour is not None and colour != (channels == 3):
+            must = f"be {'--colour' if channels == 3 else '--grey'}, or left out, for '{recipe}'"
+            raise argument_error("colour", must, "--colour" if colour else "--grey", remedy)
+        side, colour = wanted, channels == 3
+    images = read_data(
+        data, as_=as_, side=side, colour=colour, held_out=held_out, skip_corrupt=skip_corrupt, quiet=quiet
+    )
     if model is TrainedModel.FEATURES:
         from ferrogen.generation.train_features import train_features
 
@@ -51,26 +98,50 @@ def train(
         chosen = {} if epochs is None else {"epochs": epochs}
         written = train_features(images, target, seed=seed, progress=not quiet, **chosen)
     else:
-        from pydantic import ValidationError
-
-        from ferrogen.core.errors import ArgumentError, InterruptionError
-        from ferrogen.core.spec import explain
-        from ferrogen.generation.model import VAESpec
-        from ferrogen.generation.trainer import TrainingSettings
-        from ferrogen.generation.training import CHECKPOINT_NAME
-        from ferrogen.generation.training import train as train_vae
-
-        try:
-            spec = VAESpec.model_validate({} if latent is None else {"latent": latent})
-            given = {"seed": seed} if epochs is None else {"seed": seed, "epochs": epochs}
-            settings = TrainingSettings.model_validate(given)
-        except ValidationError as error:
-            raise ArgumentError(explain(error, subject="Argument")) from None
-        try:
-            written = train_vae(spec, images, settings, out, resume=resume, progress=not quiet)
-        except KeyboardInterrupt:
-            if not (out / CHECKPOINT_NAME).exists():
-                raise
-            command = "the same command" if resume else "the same command without --fresh"
-            raise InterruptionError(f"interrupted; the checkpoint in '{out}' continues with {command}.") from None
+        written = _train_vae(
+            images, out, epochs=epochs, seed=seed, latent=latent, patience=patience, resume=resume, quiet=quiet
+        )
     typer.echo(f"Weights: {written}")
+
+
+def _train_vae(
+    images: ImageSet,
+    out: Path,
+    *,
+    epochs: int | None,
+    seed: int,
+    latent: int | None,
+    patience: int | None,
+    resume: bool,
+    quiet: bool,
+) -> Path:
+    from pydantic import ValidationError
+
+    from ferrogen.core.errors import ArgumentError, InterruptionError
+    from ferrogen.core.spec import explain
+    from ferrogen.generation.recipes import recipe_for
+    from ferrogen.generation.training import CHECKPOINT_NAME
+    from ferrogen.generation.training import train as train_vae
+
+    try:
+        spec, settings = recipe_for(images, epochs=epochs, seed=seed, latent=latent)
+    except ValidationError as error:
+        raise ArgumentError(explain(error, subject="Argument")) from None
+    if not quiet:
+        typer.echo(_announcement(images), err=True)
+    try:
+        return train_vae(spec, images, settings, out, patience=patience, resume=resume, progress=not quiet)
+    except KeyboardInterrupt:
+        if not (out / CHECKPOINT_NAME).exists():
+            raise
+        command = "the same command" if resume else "the same command without --fresh"
+        raise InterruptionError(f"interrupted; the checkpoint in '{out}' continues with {command}.") from None
+
+
+def _announcement(images: ImageSet) -> str:
+    classes = f", {len(images.class_names)} classes" if images.class_names else ""
+    kind = "RGB" if images.channels == 3 else "grey"
+    return (
+        f"Data '{images.description.name}': {len(images.train_images)} images to learn from, {len(images.test_images)}"
+        f" held out{classes}; {images.side} x {images.side} pixels, {kind}."
+    )

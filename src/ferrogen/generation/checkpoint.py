@@ -7,17 +7,18 @@ is stored: the noise of a step is found by the step's number (:mod:`ferrogen.cor
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple, Protocol
 
 import torch
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from ferrogen.core.errors import ArgumentError, DataFileError
 from ferrogen.core.files import atomic_path
-from ferrogen.generation.convolutional.trainer import ConvTrainer
-from ferrogen.generation.trainer import Trainer
+from ferrogen.core.spec import Spec
 from ferrogen.metrics.tensor_file import check_tensors, read_tensors
 
 _KEY: Final = "ferrogen-training"
@@ -28,11 +29,70 @@ _CURVES_KEY: Final = "curves"
 _MAX_ROWS: Final = 100_000
 
 
-AnyTrainer = Trainer | ConvTrainer
-"""What a checkpoint holds the state of."""
+class Resumable(Protocol):
+    """A run that is made of steps, and whose whole state is in networks, optimisers and the number of steps done.
+
+    Attributes:
+        steps_done: how many steps have been done.
+    """
+
+    steps_done: int
+
+    @property
+    def spec(self) -> Spec:
+        """The network."""
+
+    @property
+    def settings(self) -> Spec:
+        """The training."""
+
+    @property
+    def curves(self) -> Sequence[str]:
+        """Names of what a step reports."""
+
+    @property
+    def steps(self) -> int:
+        """Of the whole run."""
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Of one pass over the images."""
+
+    @property
+    def model(self) -> nn.Module:
+        """What is trained."""
+
+    @property
+    def critic(self) -> nn.Module:
+        """What it is trained against."""
+
+    @property
+    def average(self) -> nn.Module:
+        """What is kept."""
+
+    @property
+    def optimisers(self) -> Mapping[str, torch.optim.Optimizer]:
+        """Their moments are part of the state."""
+
+    def step(self) -> tuple[float, ...]:
+        """Do one step and return the values named in ``curves``."""
 
 
-def save_checkpoint(path: Path, trainer: AnyTrainer, curves: Tensor, data_sha256: str) -> None:
+class Recorded(NamedTuple):
+    """What a run has recorded so far.
+
+    Attributes:
+        curves: float64, shape ``(rows, 1 + quantities)``: a step and the means since the row before.
+        validation: loss on the validation images after each epoch; empty without early stopping.
+    """
+
+    curves: Tensor
+    validation: tuple[float, ...] = ()
+
+
+def save_checkpoint(
+    path: Path, trainer: Resumable, curves: Tensor, data_sha256: str, validation: Sequence[float] = ()
+) -> None:
     """Write the state of a run, atomically.
 
     Args:
@@ -40,6 +100,7 @@ def save_checkpoint(path: Path, trainer: AnyTrainer, curves: Tensor, data_sha256
         trainer: the run.
         curves: float64, shape ``(rows, 1 + quantities)``: what has been recorded so far.
         data_sha256: fingerprint of the training images.
+        validation: losses on the validation images so far.
 
     Raises:
         OutputError: the folder cannot be written.
@@ -50,13 +111,14 @@ def save_checkpoint(path: Path, trainer: AnyTrainer, curves: Tensor, data_sha256
         "data_sha256": data_sha256,
         "torch": torch.__version__.split("+")[0],
         "steps_done": trainer.steps_done,
+        "validation": list(validation),
     }
     tensors = {name: value.contiguous() for name, value in _state(trainer).items()} | {_CURVES_KEY: curves}
     with atomic_path(path) as temporary:
         save_file(tensors, temporary, metadata={_KEY: json.dumps(record)})
 
 
-def restore_checkpoint(path: Path, trainer: AnyTrainer, data_sha256: str) -> Tensor:
+def restore_checkpoint(path: Path, trainer: Resumable, data_sha256: str) -> Recorded:
     """Bring a fresh run to the state that was saved, bit by bit.
 
     Args:
@@ -65,7 +127,7 @@ def restore_checkpoint(path: Path, trainer: AnyTrainer, data_sha256: str) -> Ten
         data_sha256: fingerprint of the training images of now.
 
     Returns:
-        The curves recorded so far.
+        The curves and validation losses recorded so far.
 
     Raises:
         DataFileError: the file is damaged or foreign.
@@ -85,10 +147,10 @@ def restore_checkpoint(path: Path, trainer: AnyTrainer, data_sha256: str) -> Ten
         for name, value in _state(trainer).items():
             value.copy_(tensors[name])
     trainer.steps_done = steps_done
-    return tensors[_CURVES_KEY]
+    return Recorded(tensors[_CURVES_KEY], _validation(record, path))
 
 
-def _state(trainer: AnyTrainer) -> dict[str, Tensor]:
+def _state(trainer: Resumable) -> dict[str, Tensor]:
     """Collect every tensor that a step changes; the tensors are those of the run, not copies."""
     networks = {"model": trainer.model, "critic": trainer.critic, "average": trainer.average}
     tensors = {
@@ -101,7 +163,7 @@ def _state(trainer: AnyTrainer) -> dict[str, Tensor]:
     return tensors
 
 
-def _create_optimiser_state(trainer: AnyTrainer) -> None:
+def _create_optimiser_state(trainer: Resumable) -> None:
     """Let each Adam make its moments, still zero; a step with zero gradient leaves the weights alone."""
     for optimiser in trainer.optimisers.values():
         group = optimiser.param_groups[0]
@@ -117,13 +179,22 @@ def _record(metadata: dict[str, str], path: Path) -> dict[str, object]:
         record = json.loads(metadata[_KEY])
     except (KeyError, ValueError, RecursionError):
         raise DataFileError(f"{_WHAT} '{path}' was not written by `ferrogen train`. {_REMEDY}") from None
-    wanted = {"spec", "settings", "data_sha256", "torch", "steps_done"}
+    wanted = {"spec", "settings", "data_sha256", "torch", "steps_done", "validation"}
     if not isinstance(record, dict) or record.keys() != wanted:
         raise DataFileError(f"{_WHAT} '{path}' carries another record than {sorted(wanted)}. {_REMEDY}")
     return record
 
 
-def _check_same_run(record: dict[str, object], trainer: AnyTrainer, data_sha256: str, path: Path) -> None:
+def _validation(record: dict[str, object], path: Path) -> tuple[float, ...]:
+    losses = record["validation"]
+    if isinstance(losses, list) and len(losses) <= _MAX_ROWS:
+        numbers = tuple(float(loss) for loss in losses if isinstance(loss, int | float))
+        if len(numbers) == len(losses) and all(map(math.isfinite, numbers)):
+            return numbers
+    raise DataFileError(f"{_WHAT} '{path}' states validation losses that are no numbers. {_REMEDY}")
+
+
+def _check_same_run(record: dict[str, object], trainer: Resumable, data_sha256: str, path: Path) -> None:
     now: dict[str, object] = {
         "spec": trainer.spec.model_dump(mode="json"),
         "settings": trainer.settings.model_dump(mode="json"),

@@ -22,14 +22,14 @@ from ferrogen.metrics.tensor_file import check_tensors, read_tensors
 AnyVAE = VAE | ConvVAE
 """A model that a weight file can hold: ``spec``, ``encoder`` (images to mean and log variance) and ``decoder``."""
 
-SHIPPED: Final = {"mnist": "mnist-vae.safetensors"}
+SHIPPED: Final = {"mnist": "mnist-vae.safetensors", "faces": "faces-vae.safetensors"}
 """Names under which :func:`load_vae` finds the weights that come with the package."""
 
 _SHIPPED_DATA: Final = {"mnist": "mnist", "faces": "celeba"}
 _METADATA_KEY: Final = "ferrogen-vae"
-_DATA_KEY: Final = "ferrogen-data"
+_DATA_KEY: Final = "data"
 _WHAT: Final = "Weight file"
-_REMEDY: Final = "Train again with `ferrogen train`, or use the name 'mnist'."
+_REMEDY: Final = "Train again with `ferrogen train`, or use the name 'mnist' or 'faces'."
 _MAX_FILE_BYTES: Final = 256 * 2**20
 
 
@@ -42,11 +42,13 @@ def save_vae(model: AnyVAE, path: Path, description: DataDescription | None = No
     """
     tensors = {name: value.detach().float().contiguous() for name, value in model.state_dict().items()}
     check_tensors(tensors, tensors, path=path, what=_WHAT, remedy="Nothing was written; train with a lower rate.")
-    metadata = {_METADATA_KEY: model.spec.model_dump_json()}
+    record = model.spec.model_dump(mode="json")
     if description is not None:
         # Neither the folder nor its format: another person has the same images elsewhere and otherwise.
         kept = description.model_copy(update={"path": None, "format": None})
-        metadata[_DATA_KEY] = kept.model_dump_json(exclude_defaults=True)
+        record[_DATA_KEY] = kept.model_dump(mode="json", exclude_defaults=True)
+    # One entry: the order of several is a matter of chance, and equal runs shall give equal files.
+    metadata = {_METADATA_KEY: json.dumps(record)}
     with atomic_path(path) as temporary:
         save_file(tensors, temporary, metadata=metadata)
 
@@ -68,13 +70,10 @@ def load_description(path_or_name: str | Path) -> DataDescription:
         return shipped_description(_SHIPPED_DATA[str(path_or_name)]).model_copy(update={"format": None})
     path = Path(path_or_name)
     _, metadata = read_tensors(path, what=_WHAT, limit=_MAX_FILE_BYTES)
-    spec = _read_spec(metadata, path)
+    spec, data = _read_record(metadata, path)
     side, channels = (SIDE, 1) if isinstance(spec, VAESpec) else (spec.side, spec.channels)
     try:
-        stored = DataDescription.model_validate_json(metadata.get(_DATA_KEY, "{}"))
-        size = {"side": side, "channels": channels}
-        if _DATA_KEY not in metadata:
-            return DataDescription.model_validate(size)
+        stored = DataDescription.model_validate({"side": side, "channels": channels} if data is None else data)
     except ValidationError as error:
         raise DataFileError(f"{_WHAT} '{path}': {explain(error, subject='its data')} {_REMEDY}") from None
     if (stored.side, stored.channels) != (side, channels):
@@ -126,7 +125,7 @@ def load_digit_vae(path_or_name: str | Path, purpose: str) -> VAE:
 
 def _read(path: Path) -> AnyVAE:
     tensors, metadata = read_tensors(path, what=_WHAT, limit=_MAX_FILE_BYTES)
-    spec = _read_spec(metadata, path)
+    spec, _ = _read_record(metadata, path)
     model = VAE(spec) if isinstance(spec, VAESpec) else ConvVAE(spec)
     wanted = model.state_dict()
     check_tensors(tensors, wanted, path=path, what=_WHAT, remedy=_REMEDY)
@@ -137,21 +136,18 @@ def _read(path: Path) -> AnyVAE:
     return model.eval()
 
 
-def _read_spec(metadata: dict[str, str], path: Path) -> VAESpec | ConvVAESpec:
+def _read_record(metadata: dict[str, str], path: Path) -> tuple[VAESpec | ConvVAESpec, object]:
+    """Return the spec, and the data's description as it stands (None: there is none)."""
     if _METADATA_KEY not in metadata:
         raise DataFileError(f"{_WHAT} '{path}' carries no description of a ferrogen VAE. {_REMEDY}")
-    text = metadata[_METADATA_KEY]
     try:
-        return _spec_class(text).model_validate_json(text)
+        record = json.loads(metadata[_METADATA_KEY])
+    except (ValueError, RecursionError):
+        raise DataFileError(f"{_WHAT} '{path}': its description is no JSON. {_REMEDY}") from None
+    data = record.pop(_DATA_KEY, None) if isinstance(record, dict) else None
+    # What is of neither kind is left to be refused as a spec of the digits' VAE.
+    convolutional = isinstance(record, dict) and record.get("kind") == "convolutional"
+    try:
+        return (ConvVAESpec if convolutional else VAESpec).model_validate(record), data
     except ValidationError as error:
         raise DataFileError(f"{_WHAT} '{path}': {explain(error, subject='its description')} {_REMEDY}") from None
-
-
-def _spec_class(text: str) -> type[VAESpec | ConvVAESpec]:
-    """Tell the kinds of models apart; what is neither is left to be refused as a :class:`VAESpec`."""
-    try:
-        described = json.loads(text)
-    except (ValueError, RecursionError):
-        return VAESpec
-    kind = described.get("kind") if isinstance(described, dict) else None
-    return ConvVAESpec if kind == "convolutional" else VAESpec

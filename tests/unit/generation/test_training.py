@@ -14,7 +14,7 @@ import torch
 
 from ferrogen.core.errors import ArgumentError, DataFileError, FerrogenError
 from ferrogen.generation.checkpoint import restore_checkpoint
-from ferrogen.generation.idx import ImageData
+from ferrogen.generation.datasets.image_set import ImageSet
 from ferrogen.generation.model import VAESpec
 from ferrogen.generation.model_file import load_vae
 from ferrogen.generation.trainer import CURVES, Trainer, TrainingSettings
@@ -24,14 +24,14 @@ SPEC = VAESpec(latent=4, hidden=(32,), encoder_channels=(4, 4, 4))
 SETTINGS = TrainingSettings(epochs=3, batch=16, seed=3)
 
 
-def tiny(seed: int = 0) -> ImageData:
+def tiny(seed: int = 0) -> ImageSet:
     """Bright bars at four heights: 64 training images, four steps an epoch."""
     generator = np.random.default_rng(seed)
     rows = generator.choice([4, 10, 16, 22], 80)
     images = np.zeros((80, 28, 28), np.uint8)
     images[np.arange(80), rows, 4:24] = 255
     labels = (rows // 10).astype(np.uint8)
-    return ImageData(images[:64], labels[:64], images[64:], labels[64:])
+    return ImageSet(images[:64], labels[:64], images[64:], labels[64:])
 
 
 def test_same_seed_same_bits_and_another_seed_another(tmp_path: Path) -> None:
@@ -178,9 +178,9 @@ def test_divergence_is_reported(tmp_path: Path) -> None:
 
 def test_unusable_images_are_refused(tmp_path: Path) -> None:
     data = tiny()
-    small = ImageData(data.train_images[:, :20], data.train_labels, data.test_images[:, :20], data.test_labels)
+    small = ImageSet(data.train_images[:, :20], data.train_labels, data.test_images[:, :20], data.test_labels)
     with pytest.raises(ArgumentError, match=r"28 x 28 pixels, but it is of shape \(64, 20, 28\)"):
         train(SPEC, small, SETTINGS, tmp_path)
-    few = ImageData(data.train_images[:8], data.train_labels[:8], data.test_images, data.test_labels)
+    few = ImageSet(data.train_images[:8], data.train_labels[:8], data.test_images, data.test_labels)
     with pytest.raises(ArgumentError, match=r"at least one batch \(16\)"):
         train(SPEC, few, SETTINGS, tmp_path)
