@@ -18,15 +18,17 @@ from ferrogen.chip.repair import Repair
 from ferrogen.core.errors import argument_error
 from ferrogen.core.philox import addressed_normals
 from ferrogen.core.streams import Purpose
-from ferrogen.generation.decoder import ChipDecoder, map_decoder
+from ferrogen.generation.convolutional.model import ConvVAE
+from ferrogen.generation.decoder import AnyChipDecoder, map_convolutions, map_decoder
 from ferrogen.generation.latent_source import noise_tiles, readings_per_tile
-from ferrogen.generation.model import SIDE, VAE
-from ferrogen.generation.model_file import load_digit_vae
+from ferrogen.generation.model_file import AnyVAE, load_vae
+from ferrogen.generation.pictures import as_pictures, picture_shape
 from ferrogen.mapping.layer import Fidelity
 from ferrogen.sampler.latents import MOST_IMAGES, Calibration, LatentSampler, SamplerSpec
 
 # Products of integers are the same whatever the batch: images are made in batches of at most this many.
 _BATCH = 1024
+_BATCH_VALUES = 1024 * 784
 # Other products are float sums. They are always computed in aligned blocks of this size, so that they, and with them
 # the codes of the converters, do not depend on how many images were asked for.
 _BLOCK = 64
@@ -45,7 +47,7 @@ class ChipGenerator:
     Image k is the same however it is asked for: its latents and noise are addressed by k.
 
     Args:
-        model: a VAE, ``"mnist"``, or the path of a weight file.
+        model: a VAE, ``"mnist"``, ``"faces"``, or the path of a weight file.
         chip: with enough free tiles.
         point: operating point; the card's default, if not given.
         sampler_spec: how latents are read.
@@ -61,7 +63,7 @@ class ChipGenerator:
         DataFileError: the weight file cannot be used.
     """
 
-    model: VAE | str | Path
+    model: AnyVAE | str | Path
     chip: Chip
     point: OperatingPoint | None = None
     sampler_spec: SamplerSpec = field(default_factory=SamplerSpec)
@@ -69,23 +71,27 @@ class ChipGenerator:
     sampling: Sampling = "shared"
     calibration: Calibration | None = None
     repair: Repair | None = None
-    vae: VAE = field(init=False)
+    vae: AnyVAE = field(init=False)
     at: OperatingPoint = field(init=False)
-    decoder: ChipDecoder = field(init=False)
+    decoder: AnyChipDecoder = field(init=False)
     sampler: LatentSampler = field(init=False)
     sampling_tiles: list[int] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.vae = self.model if isinstance(self.model, VAE) else load_digit_vae(self.model, "a chip of linear layers")
+        self.vae = load_vae(self.model) if isinstance(self.model, str | Path) else self.model
         self.at = OperatingPoint.for_card(self.chip.device) if self.point is None else self.point
         self.at.check(self.chip.device)
         tiles = math.ceil(self.latents / readings_per_tile(self.chip, self.sampler_spec))
         if self.sampling not in ("shared", "dedicated"):
             raise argument_error("sampling", "be 'shared' or 'dedicated'", repr(self.sampling))
         shared = self.sampling == "shared"
-        self.decoder = map_decoder(
-            self.vae.decoder, self.chip, self.at, sampling_tiles=tiles if shared else 0, repair=self.repair
-        )
+        sampling, repair = tiles if shared else 0, self.repair
+        if isinstance(self.vae, ConvVAE):
+            self.decoder = map_convolutions(
+                self.vae.decoder, self.chip, self.at, sampling_tiles=sampling, repair=repair
+            )
+        else:
+            self.decoder = map_decoder(self.vae.decoder, self.chip, self.at, sampling_tiles=sampling, repair=repair)
         if shared:
             self.sampling_tiles = [number for number in self.decoder.tiles if self.chip.tile(number).samples]
         else:
@@ -145,7 +151,7 @@ class ChipGenerator:
         """Generate images ``first`` to ``first + count - 1`` on the chip.
 
         Returns:
-            float32 ``(count, 28, 28)`` in [0, 1].
+            float32 ``(count, height, width)``, or ``(count, height, width, 3)`` of a colour model, in [0, 1].
 
         Raises:
             ArgumentError: a negative number, or a count below one.
@@ -160,29 +166,91 @@ class ChipGenerator:
             raise argument_error("count", "be at least 1", count)
         if not 0 <= first <= MOST_IMAGES - count - _BLOCK:
             raise argument_error("first", f"be an image number that is not negative and below {MOST_IMAGES}", first)
-        alike = self.fidelity == "statistical" and self.decoder.is_batch_invariant
-        block, align = (_BATCH, 1) if alike else (_BLOCK, _BLOCK)
+        block, align = (self._batch, 1) if self._alike else (_BLOCK, _BLOCK)
         start, stop = first // align * align, -(-(first + count) // align) * align
         pixels, latents = [], []
         for begin in range(start, stop, block):
             end = min(begin + block, stop)
             latents.append(self.draw_latents(begin, end - begin))
-            numbers = np.arange(begin, end, dtype=np.int64)
-            with torch.inference_mode():
-                made = self.decoder(
-                    torch.from_numpy(latents[-1]), numbers, self.fidelity, first_cycle=self.sampler.first_cycle
-                )
-            pixels.append(made.numpy())
+            pixels.append(self._made(latents[-1], np.arange(begin, end, dtype=np.int64)))
             if progress is not None:
                 progress(max(0, min(end, first + count) - max(begin, first)))
         wanted = slice(first - start, first - start + count)
-        return _joined(pixels)[wanted].reshape(-1, SIDE, SIDE), _joined(latents)[wanted]
+        return _joined(pixels)[wanted], _joined(latents)[wanted]
+
+    def decode(
+        self, latents: NDArray[np.float32], numbers: NDArray[np.int64], progress: Progress | None = None
+    ) -> NDArray[np.float32]:
+        """Decode given latents ``(n, latents)`` on the chip, as the images of the given numbers ``(n,)``.
+
+        Returns:
+            pictures as :meth:`images`.
+
+        Raises:
+            ArgumentError: latents of another shape, or not as many numbers.
+        """
+        if latents.ndim != 2 or latents.shape[1] != self.latents or not len(latents):
+            raise argument_error("latents", f"have the shape (n, {self.latents})", f"of shape {latents.shape}")
+        if numbers.shape != (len(latents),):
+            raise argument_error("numbers", f"be {len(latents)}, one an image", f"of shape {numbers.shape}")
+        if not (0 <= int(numbers.min()) <= int(numbers.max()) < MOST_IMAGES - _BLOCK):
+            found = f"{numbers.min()} to {numbers.max()}"
+            raise argument_error("numbers", f"be image numbers that are not negative and below {MOST_IMAGES}", found)
+        latents, numbers = (np.ascontiguousarray(part, kind) for part, kind in ((latents, "f4"), (numbers, "i8")))
+        if not self._alike:
+            return self._in_their_places(latents, numbers, progress)
+        made = []
+        for begin in range(0, len(latents), self._batch):
+            some = slice(begin, begin + self._batch)
+            made.append(self._made(latents[some], numbers[some]))
+            if progress is not None:
+                progress(len(made[-1]))
+        return _joined(made)
+
+    def _in_their_places(
+        self, latents: NDArray[np.float32], numbers: NDArray[np.int64], progress: Progress | None
+    ) -> NDArray[np.float32]:
+        """Decode every image in its place of its aligned block; what else the block holds does not matter to it."""
+        together: dict[tuple[int, int], list[int]] = {}
+        seen: dict[int, int] = {}
+        for position, number in enumerate(numbers.tolist()):
+            seen[number] = seen.get(number, -1) + 1  # the same number again needs another block
+            together.setdefault((number // _BLOCK, seen[number]), []).append(position)
+        pictures = np.empty((len(latents), *picture_shape(self.vae.spec)), dtype=np.float32)
+        for (block, _), positions in together.items():
+            filled = np.zeros((_BLOCK, self.latents), dtype=np.float32)
+            places = numbers[positions] - block * _BLOCK
+            filled[places] = latents[positions]
+            pictures[positions] = self._made(filled, block * _BLOCK + np.arange(_BLOCK, dtype=np.int64))[places]
+            if progress is not None:
+                progress(len(positions))
+        return pictures
+
+    @property
+    def _alike(self) -> bool:
+        """Whether an image has the same bits in any batch."""
+        return self.fidelity == "statistical" and self.decoder.is_batch_invariant
+
+    def _made(self, latents: NDArray[np.float32], numbers: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the chip's pictures of latents."""
+        with torch.inference_mode():
+            output = self.decoder(
+                torch.from_numpy(latents), numbers, self.fidelity, first_cycle=self.sampler.first_cycle
+            )
+            return as_pictures(output, self.vae.spec)
+
+    @property
+    def _batch(self) -> int:
+        """Images decoded at a time: as many pixel values as 1024 digits have."""
+        return max(1, min(_BATCH, _BATCH_VALUES // math.prod(picture_shape(self.vae.spec))))
 
     def decode_ideally(self, latents: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Decode latents ``(n, latents)`` with the float32 decoder, to images ``(n, 28, 28)``."""
+        """Decode latents ``(n, latents)`` with the float32 decoder, to pictures as :meth:`images`."""
         with torch.inference_mode():
-            pixels: torch.Tensor = self.vae.decoder(torch.from_numpy(latents))
-        return np.asarray(pixels.numpy().reshape(-1, SIDE, SIDE))
+            return _joined([
+                as_pictures(self.vae.decoder(torch.from_numpy(latents[begin : begin + self._batch])), self.vae.spec)
+                for begin in range(0, len(latents), self._batch)
+            ])  # fmt: skip
 
 
 def _joined(parts: list[NDArray[np.float32]]) -> NDArray[np.float32]:

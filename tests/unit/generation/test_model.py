@@ -12,8 +12,9 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from ferrogen.core.errors import DataFileError
+from ferrogen.generation.convolutional.model import ConvVAE
 from ferrogen.generation.model import VAE, VAESpec, initialise
-from ferrogen.generation.model_file import SHIPPED, load_vae, save_vae
+from ferrogen.generation.model_file import SHIPPED, load_description, load_vae, save_vae
 
 SMALL = VAESpec(latent=3, hidden=(16,), encoder_channels=(2, 3, 4))
 
@@ -138,7 +139,8 @@ def test_bad_description(tmp_path: Path, description: str, complaint: str) -> No
 
 
 def test_not_a_weight_file(tmp_path: Path) -> None:
-    assert "does not exist. Give a file of `ferrogen train`, or a name: 'mnist'." in refusal(tmp_path / "nothing")
+    message = refusal(tmp_path / "nothing")
+    assert "does not exist. Give a file of `ferrogen train`, or a name: 'mnist', 'faces'." in message
     assert "not a file" in refusal(tmp_path)
     path = tmp_path / "a.safetensors"
     saved(path)
@@ -157,13 +159,28 @@ def test_diverged_weights_are_not_written(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", SHIPPED)
-def test_shipped_weights_fit_the_chip(name: str) -> None:
-    model = load_vae(name)
+def test_shipped_digits_fit_the_chip() -> None:
+    model = load_vae("mnist")
+    assert isinstance(model, VAE)
     assert len(model.decoder.layers) <= 3
-    assert sum(layer.weight.numel() for layer in model.decoder.layers) <= 750_000
     assert all(width % 128 == 0 for width in model.spec.hidden)
     assert 16 <= model.spec.latent <= 64
-    for layer in model.decoder.layers:
+
+
+@pytest.mark.parametrize(("name", "weights"), [("mnist", 750_000), ("faces", 1_000_000)])
+def test_shipped_decoders_fit_the_chip(name: str, weights: int) -> None:
+    parameters = [value for value in load_vae(name).decoder.parameters() if value.ndim > 1]
+    assert sum(value.numel() for value in parameters) <= weights
+    for value in parameters:
         # A heavy tail would leave most of the conductance range to a handful of cells.
-        assert layer.weight.abs().max() < 16 * layer.weight.std()
+        assert value.abs().max() < 16 * value.std()
+
+
+def test_shipped_faces_are_what_their_description_says() -> None:
+    model, description = load_vae("faces"), load_description("faces")
+    assert isinstance(model, ConvVAE)
+    assert (model.spec.side, model.spec.channels) == (description.side, description.channels) == (64, 3)
+    images = model.decoder(torch.zeros(2, model.spec.latent)).detach()
+    assert images.shape == (2, 3, 64, 64)
+    assert 0.05 < float(images.std()) < 0.4  # a picture, neither flat nor saturated
+    assert set(SHIPPED) == {"mnist", "faces"}

@@ -131,6 +131,7 @@ def build_layers(
     fidelity: Fidelity,
     repair: Repair | None,
     memory: MemoryChoice = "off",
+    sampling_tiles: int = 0,
 ) -> Built:
     """Plan all matrices together, program every tile once, and make the layers.
 
@@ -147,7 +148,11 @@ def build_layers(
         names += [group.name] if len(parts) == 1 else [f"{group.name}[{k}]" for k in range(len(parts))]
         counts.append(len(parts))
     biases = [np.zeros(weight.shape[0]) for weight in weights]
-    linears = map_matrices(chip, weights, biases, coding=coding, repair=repair, names=names) if weights else []
+    linears = (
+        map_matrices(chip, weights, biases, coding=coding, repair=repair, names=names, sampling_tiles=sampling_tiles)
+        if weights
+        else []
+    )
     analog: list[AnalogLayer] = []
     replacements: dict[int, nn.Module] = {}
     start = 0

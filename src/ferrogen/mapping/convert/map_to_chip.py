@@ -42,6 +42,7 @@ def map_to_chip(
     latent_source: LatentSource | None = None,
     skip: Iterable[str] = (),
     repair: Repair | None = None,
+    sampling_tiles: int = 0,
 ) -> MappedModule:
     """Put a module's layers on a chip; return a module that is called in the same way.
 
@@ -68,6 +69,7 @@ def map_to_chip(
         latent_source: serves the random numbers that the module's forward draws; None: torch's own generator does.
         skip: names of submodules that stay digital, with all that is below them.
         repair: finds the tiles' faults and programs around them; None: faults are left as they are.
+        sampling_tiles: how many of the first tiles also serve the sample mode.
 
     Raises:
         ArgumentError: a module that cannot be mapped (scripted, quantised, lazy, mapped already, without a supported
@@ -101,7 +103,15 @@ def map_to_chip(
     guard_unreached(unreached)
     clock, coded = Clock(), CodingSpec() if coding is None else coding
     built = build_layers(
-        group_layers(reached, chip), chip, at, clock, coding=coded, fidelity=fidelity, repair=repair, memory=memory
+        group_layers(reached, chip),
+        chip,
+        at,
+        clock,
+        coding=coded,
+        fidelity=fidelity,
+        repair=repair,
+        memory=memory,
+        sampling_tiles=sampling_tiles,
     )
     for part in (part for layer in built.analog for part in layer.parts):
         part.fast = fast  # type: ignore[assignment]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from ferrogen.array.evolution import Evolution
 from ferrogen.chip.aging import Age, age_chip
 from ferrogen.chip.chip import Chip
+from ferrogen.chip.point import OperatingPoint
 from ferrogen.chip.repair import Repair
 from ferrogen.core.errors import DataFileError, argument_error, layer_error
 from ferrogen.core.files import atomic_path
@@ -129,6 +131,23 @@ class MappedModule(nn.Module):
         _refuse_loaded(record.built.analog, "calibrated")
         self._record = record.with_clipping(calibrate_layers(self, record, batches))
         return self
+
+    def move(self, point: OperatingPoint, inputs: Any = None) -> MappedModule:
+        """Go to another operating point with the same programmed cells; return the module.
+
+        Args:
+            point: where to go.
+            inputs: typical inputs by which ranges are set anew (:meth:`calibrate`); None: ranges stay.
+
+        Raises:
+            ValidityError: the point lies outside the card's validity.
+        """
+        point.check(self.chip.device)
+        _refuse_loaded(self._record.built.analog, "moved")
+        self._record = replace(self._record, point=point)
+        for layer in self._record.built.analog:
+            layer.move(point)
+        return self if inputs is None else self.calibrate(inputs)
 
     def train_for(self, chips: Chips = "this", *, wires: Wires = "as-found") -> MappedModule:
         """Choose what training is for: the deviations with which ``train()`` forwards are made; return the module.

@@ -306,6 +306,19 @@ class AnalogLayer(nn.Module):
         for part in self._parts():
             part.refresh()
 
+    def move(self, point: OperatingPoint) -> None:
+        """Multiply at another operating point from now on, with the ranges that are set."""
+        self.point = self.master.point = point
+        for part in self._parts():
+            part.point = point
+        self.refresh()
+
+    def follow(self, fidelity: Fidelity, first_cycle: int) -> None:
+        """Choose the fidelity of the next products, and the cycle of the chip in which image 0 is made."""
+        self.fidelity, self.first_cycle = fidelity, first_cycle
+        for part in self._parts():
+            part.first_cycle = first_cycle
+
     def _part(self, number: int) -> AnalogPart:
         return self._parts()[number]
 
