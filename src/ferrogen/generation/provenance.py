@@ -63,14 +63,13 @@ def provenance(generator: ChipGenerator, images: int) -> dict[str, Any]:
 
 def _counts(generator: ChipGenerator, images: int) -> dict[str, int]:
     """Return what a chip does for ``images`` images (the simulation rounds up to whole blocks)."""
-    layers = generator.decoder.layers
-    conversions = sum(len(layer.grid) * layer.outputs for layer in layers)
+    each = generator.decoder.counts
     return {
         "calibration_windows": 2 * generator.sampler.first_cycle,
         "windows": 2 * images,
         "latent_conversions": images * generator.latents,
-        "products": images * len(layers),
-        "multiply_accumulates": images * sum(layer.inputs * layer.outputs for layer in layers),
-        "product_conversions": images * conversions,
+        "products": images * each.products,
+        "multiply_accumulates": images * each.multiply_accumulates,
+        "product_conversions": images * each.conversions,
         "simulated_conversions_clipped": generator.chip.usage.clipped_conversions,
     }

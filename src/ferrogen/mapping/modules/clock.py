@@ -38,15 +38,19 @@ class Forward:
         first: number of its first image, int64, shape ``()``.
         images: how many it has.
         used: products that each layer has made for an image, by ``id`` of the layer.
+        given: numbers of its images, int64, shape ``(images,)``; None: they follow each other.
     """
 
     first: Tensor
     images: int
     used: dict[int, int] = field(default_factory=dict)
+    given: Tensor | None = None
 
     @property
     def numbers(self) -> Tensor:
         """Numbers of its images, int64, shape ``(images,)``."""
+        if self.given is not None:
+            return self.given
         return self.first + torch.arange(self.images, device=self.first.device)
 
     def take(self, layer: nn.Module, count: int) -> int:
@@ -137,6 +141,28 @@ class Clock(nn.Module):
         finally:
             self._now = None
         self.next_image.add_(images)
+
+    @contextlib.contextmanager
+    def forward_at(self, numbers: Tensor) -> Iterator[Forward]:
+        """Let what is called inside belong to the images with these numbers; the next image stays the same.
+
+        Args:
+            numbers: int64, shape ``(images,)``, in any order.
+
+        Raises:
+            ArgumentError: a number outside 0 to :data:`MOST_IMAGES` - 1, or a forward that is under way.
+        """
+        if self._now is not None:
+            raise argument_error("numbers", "be given outside of a forward", "given within one")
+        if numbers.numel() and not 0 <= int(numbers.min()) <= int(numbers.max()) < MOST_IMAGES:
+            found = f"{int(numbers.min())} to {int(numbers.max())}"
+            raise argument_error("numbers", f"lie from 0 to {MOST_IMAGES - 1}", found)
+        given = numbers.to(self.next_image.device)
+        self._now = Forward(self.next_image.clone(), given.shape[0], given=given)
+        try:
+            yield self._now
+        finally:
+            self._now = None
 
     def _refuse_too_many(self, images: int) -> None:
         if torch.compiler.is_compiling():
