@@ -15,7 +15,7 @@ their exact mean and a Gaussian of their exact variance, as at the level of cell
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numba import njit
@@ -117,6 +117,19 @@ class ReadingLaw:
         out = np.empty(normal.shape)
         _through(np.ascontiguousarray(normal), self._table, out)
         return out
+
+    def unlinked(self) -> ReadingLaw:
+        """Return the law of readings of the same distribution without memory and without traps in common."""
+        alone = np.ones((1, self._table.shape[0]))
+        return replace(
+            self, autocovariance=np.zeros_like(self.autocovariance), covariance=None, _taps=alone, _mixing=None
+        )
+
+    def normal(self) -> ReadingLaw:
+        """Return the law of normal readings of the same means, variances and links: what endless traps would give."""
+        nodes = np.linspace(-_LARGEST_NORMAL, _LARGEST_NORMAL, _NODES)
+        cumulants = np.stack([*self.cumulants[:2], np.zeros_like(self.cumulants[2]), np.zeros_like(self.cumulants[3])])
+        return replace(self, cumulants=cumulants, _table=self.cumulants[0][:, None] + self.deviation[:, None] * nodes)
 
     def draw(self, key: np.uint64, first_cycle: int, cycles: int) -> Array:
         """Return readings [A] of consecutive cycles, ``(cycles, readings)``; each depends on its own cycle only."""
