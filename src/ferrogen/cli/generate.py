@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ferrogen.cli import options
+from ferrogen.core.errors import argument_error
 
 
 class FidelityLevel(StrEnum):
@@ -34,6 +35,12 @@ def generate(
     fidelity: Annotated[
         FidelityLevel, typer.Option(help="Latents and products: from exact laws, or every trap of every cell (slow).")
     ] = FidelityLevel.STATISTICAL,
+    label: Annotated[
+        str | None, typer.Option(help="Classes to draw, e.g. '7', '0-9' or 'cat,dog'; --count is for each.")
+    ] = None,
+    classes: Annotated[
+        Path | None, typer.Option(help="Class file of `ferrogen classes`.  \\[default: shipped, or beside the weights]")
+    ] = None,
     pngs: Annotated[bool, typer.Option("--pngs", help="Also write every image as its own PNG.")] = False,
     threads: options.Threads = 2,
     quiet: options.Quiet = False,
@@ -45,6 +52,29 @@ def generate(
     run.json (operating point, scores, counts, assumptions, seed, versions).
     """
     options.check_output(out)
+    if label is not None:
+        from ferrogen.cli.labelled import write_labelled
+
+        point_text = (sample_voltage, multiply_voltage, sampling_time, temperature)
+        chip_text = (card, seed, threads, pairs_per_latent, *point_text)
+        record = write_labelled(
+            model,
+            chip_text,
+            label,
+            classes,
+            out,
+            count=count,
+            first=first,
+            fidelity=fidelity.value,
+            pngs=pngs,
+            quiet=quiet,
+            silent=json,
+        )
+        if json:
+            options.print_json(record)
+        return
+    if classes is not None:
+        raise argument_error("classes", "come with --label", f"'{classes}'", "Say with --label what to draw.")
     import numpy as np
 
     from ferrogen.chip.chip import Chip

@@ -12,15 +12,20 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import typer
 
+from ferrogen.cli.ablate import ablate
 from ferrogen.cli.calibrate import calibrate
 from ferrogen.cli.characterise import characterise
+from ferrogen.cli.classes import classes
 from ferrogen.cli.endure import endure
 from ferrogen.cli.evaluate import evaluate
 from ferrogen.cli.export import export
 from ferrogen.cli.faults import faults
 from ferrogen.cli.generate import generate
+from ferrogen.cli.interpolate import interpolate
+from ferrogen.cli.reconstruct import reconstruct
 from ferrogen.cli.sweep import sweep
 from ferrogen.cli.train import train
+from ferrogen.cli.traverse import traverse
 from ferrogen.cli.verify import verify
 from ferrogen.core.errors import FerrogenError, InterruptionError
 
@@ -32,14 +37,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(generate)
+app.command()(interpolate)
+app.command()(reconstruct)
+app.command()(traverse)
 app.command()(evaluate)
 app.command()(sweep)
 app.command()(characterise)
 app.command()(calibrate)
 app.command()(train)
+app.command()(classes)
 app.command()(endure)
 app.command()(export)
 app.command()(faults)
+app.command()(ablate)
 app.command()(verify)
 
 
