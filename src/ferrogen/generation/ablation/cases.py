@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
@@ -16,7 +17,7 @@ from ferrogen.chip.spec import ChipSpec
 from ferrogen.circuit.amplifier import Amplifier
 from ferrogen.circuit.converters import ADC, DAC
 from ferrogen.circuit.wires import Wires
-from ferrogen.core.errors import check_number
+from ferrogen.core.errors import argument_error, check_number
 from ferrogen.device.card import DeviceCard
 from ferrogen.generation.ablation.latents import FULL_SAMPLER, IDEAL_SAMPLER, SamplerSwitches
 from ferrogen.generation.ablation.products import FULL_PRODUCTS, IDEAL_PRODUCTS, ProductSwitches
@@ -158,6 +159,23 @@ def ablation_cases(
     for title, value, _, changed in added:
         cases.append(Case(title, "products", "added", FULL_SAMPLER, changed, value))
     return cases
+
+
+def choose_cases(cases: Sequence[Case], names: Sequence[str]) -> list[Case]:
+    """Return the references and the cases of some imperfections.
+
+    Args:
+        cases: of :func:`ablation_cases`.
+        names: of imperfections.
+
+    Raises:
+        ArgumentError: a name that no imperfection has.
+    """
+    known = list(dict.fromkeys(case.name for case in cases if case.how != "reference"))
+    for name in names:
+        if name not in known:
+            raise argument_error("only", f"hold names of imperfections: {', '.join(known)}", repr(name))
+    return [case for case in cases if case.how == "reference" or case.name in names]
 
 
 def _switched(switches: ProductSwitches, name: str, *, to: bool) -> ProductSwitches:
