@@ -93,7 +93,7 @@ def decode_picture(raw: bytes, description: DataDescription, side: int) -> NDArr
                 _check_size(image)
                 image.load()
                 upright = ImageOps.exif_transpose(image)
-                flat = _on_ground(_eight_bits(upright), description.background)
+                flat = _on_ground(_eight_bits(upright, image.format), description.background)
             grey = description.channels == 1
             return square(flat.convert("L" if grey else "RGB"), description, side)
     except _DAMAGE as error:
@@ -144,8 +144,8 @@ def _check_size(image: Image.Image) -> None:
         raise ValueError("no pixels")
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
-    if image.mode in _SIXTEEN_BITS or (image.mode == "I" and image.format == "PPM"):
+def _eight_bits(image: Image.Image, kind: str | None) -> Image.Image:
+    if image.mode in _SIXTEEN_BITS or (image.mode == "I" and kind == "PPM"):
         values = np.asarray(image).astype(np.uint32)
         return Image.fromarray(((values + 128) // 257).astype(np.uint8))
     if image.mode in ("I", "F"):

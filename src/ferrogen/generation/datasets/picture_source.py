@@ -120,7 +120,7 @@ def _checked(source: FolderSource | ArchiveSource, path: Path) -> PictureSource:
 
 def _is_image(name: PurePosixPath) -> bool:
     # Hidden files and what macOS adds to archives are nobody's images.
-    hidden = any(part.startswith(".") or part == "__MACOSX" for part in name.parts)
+    hidden = any((part.startswith(".") and part != "..") or part == "__MACOSX" for part in name.parts)
     return name.suffix.lower() in ENDINGS and not hidden
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from ferrogen.core.errors import ArgumentError, DataFileError
-from ferrogen.generation import idx
+from ferrogen.generation.datasets import idx
 
 arrays = hnp.arrays(np.uint8, hnp.array_shapes(min_dims=1, max_dims=4, max_side=6))
 
