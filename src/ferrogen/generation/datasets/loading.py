@@ -255,7 +255,8 @@ class _Reader:
             sizes = _sizes(self.source, names)
             shorter = float(np.median([min(size) for size in sizes])) if sizes else float(SIDES[0])
             digits = bool(sizes) and set(sizes) == {(DIGIT_SIDE, DIGIT_SIDE)} and description.crop == 1.0
-            side = DIGIT_SIDE if digits else _round_side(shorter * description.crop)
+            # The network of 28 x 28 pixels is grey.
+            side = DIGIT_SIDE if digits and description.channels != 3 else _round_side(shorter * description.crop)
         images, failures = self._decode(names, description, side)
         if description.channels is None:
             # Colours are what the pixels show: many a grey picture is stored as RGB.

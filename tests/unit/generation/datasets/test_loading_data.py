@@ -122,6 +122,7 @@ def test_colours_follow_the_pixels_of_all_images(tmp_path: Path) -> None:
     data = load_data(colourful)
     assert (data.side, data.channels) == (32, 3)  # the network of 28 x 28 pixels is grey
     assert load_data(colourful, channels=1).train_images.shape[1:] == (28, 28)
+    assert load_data(colourful, channels=3).fingerprint == data.fingerprint
     assert load_data(as_folder(tmp_path / "c", many()), channels=3).train_images.shape[1:] == (16, 16, 3)
 
 
