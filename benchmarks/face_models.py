@@ -10,8 +10,8 @@ mean square error of their reconstructions, and processor time a step. The held-
 fitted`` replaces the normal prior by a Gaussian with mean and covariance of the encoded training images; it costs the
 chip nothing, because it can be multiplied into the first layer.
 
-The second form judges finished weight files on the 2,000 held-out images, 5,000 drawn images each: the table of the
-model card.
+The second form judges finished weight files on the 2,000 held-out images, 5,000 drawn images each, as they are and with
+white noise of 2 % of full scale added to every pixel value: it shows how much of a distance is missing grain.
 """
 
 from __future__ import annotations
@@ -103,14 +103,17 @@ def judge(pictures: NDArray[np.float32], reference: NDArray[np.uint8]) -> Score:
 
 
 def judge_finished(paths: list[Path], held_out: NDArray[np.uint8]) -> None:
-    print("| weights | Frechet distance | error of reconstructions |")
-    print("|---|---|---|")
+    print("| weights | Frechet distance | with white noise of 0.02 | error of reconstructions |")
+    print("|---|---|---|---|")
     for path in paths:
-        model = load_vae(path)
+        model = load_vae(path if path.exists() else str(path))
         if not isinstance(model, ConvVAE):
             raise SystemExit(f"{path} holds no convolutional model.")
-        score = judge(drawn(model, latents(model, DRAWN_OF_FINISHED, None)), held_out)
-        print(f"| {path.stem} | {score} | {reconstruction_error(model, held_out):.4f} |", flush=True)
+        pictures = drawn(model, latents(model, DRAWN_OF_FINISHED, None))
+        generator = Streams(SEED).generator(Purpose.TRAINING, 10)
+        grainy = np.clip(pictures + 0.02 * generator.standard_normal(pictures.shape, np.float32), 0.0, 1.0)
+        scores = f"{judge(pictures, held_out)} | {judge(grainy, held_out)}"
+        print(f"| {path.stem} | {scores} | {reconstruction_error(model, held_out):.4f} |", flush=True)
 
 
 def trained(name: str, images: torch.Tensor, out: Path, epochs: int, threads: int) -> tuple[ConvVAE, float]:
