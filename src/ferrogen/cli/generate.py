@@ -20,11 +20,15 @@ class FidelityLevel(StrEnum):
 
 
 def generate(
-    model: Annotated[str, typer.Argument(help="'mnist', or the path of a weight file that `ferrogen train` wrote.")],
+    model: Annotated[
+        str, typer.Argument(help="'mnist', 'faces', or the path of a weight file that `ferrogen train` wrote.")
+    ],
     *,
     out: options.Out = Path("generated"),
     count: Annotated[int, typer.Option(help="How many images.")] = 64,
-    first: Annotated[int, typer.Option(help="Number of the first image; image k is the same in every run.")] = 0,
+    first: Annotated[
+        int, typer.Option(help="Number of the first image; image k is the same in every run of one fidelity.")
+    ] = 0,
     seed: options.Seed = 0,
     card: options.Card = "hzo-mfis-nor",
     sample_voltage: options.SampleVoltage = None,
@@ -81,26 +85,30 @@ def generate(
     from ferrogen.cli.progress import counting
     from ferrogen.core.files import output_folder, write_json
     from ferrogen.device.card import load_card
+    from ferrogen.generation.decoder import chip_spec_for
+    from ferrogen.generation.model_file import load_vae
     from ferrogen.generation.run import check_count
     from ferrogen.generation.run import generate as run_generate
+    from ferrogen.generation.scores import judge_of
     from ferrogen.report.grids import comparison_figure, image_grid, save_png
     from ferrogen.sampler.latents import SamplerSpec
 
     check_count(count)
     device = load_card(card)
     point = options.operating_point(device, sample_voltage, multiply_voltage, sampling_time, temperature)
-    chip = Chip(device, seed=seed, threads=threads)
+    vae = load_vae(model)
+    chip = Chip(device, seed=seed, spec=chip_spec_for(vae), threads=threads)
     with output_folder(out) as folder:
         with counting("images", count, quiet=quiet or json) as step:
             run = run_generate(
-                model,
+                vae,
                 chip,
                 point,
                 count=count,
                 first=first,
                 sampler=SamplerSpec(pairs_per_latent=pairs_per_latent),
                 fidelity=fidelity.value,
-                features="mnist" if model == "mnist" else None,
+                features=judge_of(model),
                 progress=step,
             )
         save_png(folder / "images.png", image_grid(run.images[:1024]))
@@ -135,6 +143,6 @@ def generate(
         f" {len(run.record['assumed_parameters'])} assumed parameters of card '{device.name}' (listed in run.json)"
     )
     options.report_share(run.record)
-    for name in ("classifier_confidence", "class_entropy", "latent_ks_distance"):
-        if name in run.scores:
+    for name in ("classifier_confidence", "class_entropy", "frechet_distance", "latent_ks_distance"):
+        if name in run.scores:  # faces have no classes; images of a model of one's own have no judge
             typer.echo(f"  {name.replace('_', ' ')}: {run.scores[name]}")

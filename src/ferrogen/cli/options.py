@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ferrogen.device.card import DeviceCard
     from ferrogen.generation.datasets.description import DataDescription
     from ferrogen.generation.datasets.image_set import ImageSet
+    from ferrogen.generation.model_file import AnyVAE
+    from ferrogen.metrics.features import FeatureNetwork as AnyFeatureNetwork
 
 Card = Annotated[str, typer.Option(help="Device card: a shipped name or the path of a .toml file.")]
 Seed = Annotated[int, typer.Option(help="Everything random follows from it, the chip included.")]
@@ -53,6 +55,10 @@ HeldOut = Annotated[
 ]
 SkipCorrupt = Annotated[
     bool, typer.Option("--skip-corrupt", help="Leave out images that cannot be read, instead of stopping.")
+]
+FeatureNetwork = Annotated[
+    str | None,
+    typer.Option(help="Feature network: 'mnist', 'faces' or a file.  \\[default: 'mnist' for 28 x 28, else 'faces']"),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the record as JSON instead of a summary.")]
@@ -131,6 +137,32 @@ def read_data(
         more = f" and {len(images.skipped) - 10} more" if len(images.skipped) > 10 else ""
         typer.echo(f"warning: {len(images.skipped)} images cannot be read and are left out: {shown}{more}.", err=True)
     return images
+
+
+def feature_network(features: str | None, model: str, vae: AnyVAE) -> AnyFeatureNetwork:
+    """Load the network that judges a model's images; say on standard error if it learnt from other data.
+
+    Args:
+        features: name or path; None: the shipped one for images of this shape.
+        model: name or path of the model.
+        vae: the model.
+
+    Raises:
+        DataFileError: the file cannot be used.
+    """
+    from ferrogen.generation.model_file import SHIPPED
+    from ferrogen.generation.pictures import picture_shape
+    from ferrogen.metrics.features import feature_network_for, load_feature_network
+
+    if features is not None:
+        return load_feature_network(features)
+    if model not in SHIPPED:
+        typer.echo(
+            "note: the features of a shipped network, trained on other images, judge these: distances compare models"
+            " of one data set. Train one on your data with `ferrogen train --model features`, and give it with --features.",
+            err=True,
+        )
+    return feature_network_for(picture_shape(vae.spec))
 
 
 def quantity_range(text: str, unit: str, name: str) -> list[float]:

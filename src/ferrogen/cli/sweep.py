@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 def sweep(
-    model: Annotated[str, typer.Argument(help="'mnist', or the path of a weight file that `ferrogen train` wrote.")],
+    model: Annotated[
+        str, typer.Argument(help="'mnist', 'faces', or the path of a weight file that `ferrogen train` wrote.")
+    ],
     *,
     out: options.Out = Path("sweep"),
     sample_voltage: Annotated[str, typer.Option(help="low:high:count in volts, evenly spaced.")] = "0.2:1.4:7",
@@ -27,10 +29,10 @@ def sweep(
     card: options.Card = "hzo-mfis-nor",
     multiply_voltage: options.MultiplyVoltage = None,
     temperature: options.Temperature = None,
-    features: Annotated[str, typer.Option(help="Feature network: 'mnist' or a file.")] = "mnist",
+    features: options.FeatureNetwork = None,
     data: Annotated[
         Path | None,
-        typer.Option(help="IDX folder to compare with.  \\[default: shipped moments of the MNIST test images]"),
+        typer.Option(help="Data to compare with.  \\[default, for shipped models: moments of their held-out images]"),
     ] = None,
     threads: options.Threads = 2,
     quiet: options.Quiet = False,
@@ -45,17 +47,14 @@ def sweep(
 
     from ferrogen.chip.chip import Chip
     from ferrogen.cli.progress import counting
-    from ferrogen.core.errors import argument_error
     from ferrogen.core.files import output_folder, write_json
     from ferrogen.device.card import load_card
+    from ferrogen.generation.decoder import chip_spec_for
     from ferrogen.generation.generator import ChipGenerator
-    from ferrogen.generation.idx import load_idx_folder
+    from ferrogen.generation.model_file import load_description, load_vae
     from ferrogen.generation.provenance import provenance
-    from ferrogen.generation.sweep import COLUMNS
+    from ferrogen.generation.sweep import COLUMNS, reference_moments
     from ferrogen.generation.sweep import sweep as run_sweep
-    from ferrogen.metrics.features import load_feature_network
-    from ferrogen.metrics.frechet import feature_moments
-    from ferrogen.metrics.reference import load_reference_moments
     from ferrogen.report.tables import write_csv
 
     device = load_card(card)
@@ -67,16 +66,12 @@ def sweep(
         device.check("read_time", time, "sampling_time")
     # The calibration that is kept is that of the card's default point.
     point = options.operating_point(device, None, multiply_voltage, None, temperature)
-    network = load_feature_network(features)
-    if data is not None:
-        test = load_idx_folder(data).test_images.astype(np.float32) / 255.0
-        reference = feature_moments(network.extract(test).features)
-    elif features == "mnist":
-        reference = load_reference_moments("mnist")
-    else:
-        raise argument_error("data", "be given with a feature network of your own", "absent")
+    vae = load_vae(model)
+    images = None if data is None else options.read_data(data, description=load_description(model), quiet=quiet)
+    network = options.feature_network(features, model, vae)
     with output_folder(out) as folder:
-        generator = ChipGenerator(model, Chip(device, seed=seed, threads=threads), point)
+        generator = ChipGenerator(vae, Chip(device, seed=seed, spec=chip_spec_for(vae), threads=threads), point)
+        reference = reference_moments(generator, network, images, features)
         with counting("points", len(voltages) * len(times), quiet=quiet) as step:
             points = run_sweep(
                 generator, voltages, times, reference, network, count=count, progress=lambda _point: step(1)

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferrogen.core.errors import argument_error
+from ferrogen.generation.datasets.image_set import ImageSet
 from ferrogen.generation.generator import ChipGenerator
-from ferrogen.generation.idx import ImageData
+from ferrogen.generation.pictures import picture_shape
 from ferrogen.generation.provenance import provenance
 from ferrogen.generation.scores import latent_scores
 from ferrogen.metrics.evaluate import evaluate_images, prepare_reference
@@ -20,6 +21,7 @@ from ferrogen.metrics.inception import InceptionNetwork
 from ferrogen.metrics.nearest import find_nearest
 from ferrogen.metrics.score import Score
 
+_SHOWN = 64
 _SEARCHED = 1000  # images among which the figure's nearest pairs are looked for; the scores search all
 
 Stage = Callable[[str, float], None]
@@ -36,7 +38,8 @@ class Evaluation:
         chip_latents: float32 decoder, the chip's latents.
         latents: statistics of the chip's latents.
         frechet_ratio: Frechet distance of ``chip`` over that of ``ideal``.
-        nearest_pairs: of the first thousand images those closest to a training image, and these, ``(2, k, 28, 28)``.
+        nearest_pairs: of the first thousand images those closest to a training image, and these, ``(2, k, *picture)``.
+        images: the first 64 of the chip and of the ideal model, ``(2, k, *picture)``.
         record: provenance and all scores, ready for JSON.
     """
 
@@ -46,6 +49,7 @@ class Evaluation:
     latents: dict[str, Score]
     frechet_ratio: Score
     nearest_pairs: NDArray[np.float32]
+    images: NDArray[np.float32]
     record: dict[str, Any]
 
 
@@ -64,9 +68,25 @@ def _ratio(chip: Score, ideal: Score) -> Score:
     )
 
 
+def check_shape(generator: ChipGenerator, data: ImageSet) -> None:
+    """Refuse images of another size or colour than the model's.
+
+    Raises:
+        ArgumentError: with both shapes.
+    """
+    wanted, found = picture_shape(generator.vae.spec), data.test_images.shape[1:]
+    if found != wanted:
+        remedy = "Use the data that the model was trained on, or train a model on these (`ferrogen train`)."
+        raise argument_error("data", f"hold images of the model's shape, {_size(wanted)}", _size(found), remedy)
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return f"{shape[0]} x {shape[1]} {'grey' if len(shape) == 2 else 'RGB'}"
+
+
 def evaluate(
     generator: ChipGenerator,
-    data: ImageData,
+    data: ImageSet,
     *,
     count: int = 10_000,
     network: FeatureNetwork | None = None,
@@ -77,9 +97,9 @@ def evaluate(
 
     Args:
         generator: model on a chip at its operating point.
-        data: real images, 28 x 28.
+        data: real images, of the model's size and colours.
         count: how many images each generator makes, at least 16.
-        network: feature network; the shipped one for MNIST, if not given.
+        network: feature network; the shipped one for pictures of this shape, if not given.
         inception: the user's Inception network, for the standard FID.
         progress: called with the stage and the finished fraction.
 
@@ -88,6 +108,11 @@ def evaluate(
     """
     if count < 16:
         raise argument_error("count", "be at least 16 images", count)
+    check_shape(generator, data)
+    if network is None:
+        from ferrogen.metrics.features import feature_network_for
+
+        network = feature_network_for(picture_shape(generator.vae.spec))
     report = progress or (lambda _stage, _done: None)
     done = 0
 
@@ -114,6 +139,12 @@ def evaluate(
     closest = np.argsort(distances)[:16]
     ratio = _ratio(chip["frechet_distance"], ideal["frechet_distance"])
     record = provenance(generator, count)
+    record["data"] = {
+        "read_as": data.description.name,
+        "train_images": len(data.train_images),
+        "test_images": len(data.test_images),
+        "train_fingerprint": data.fingerprint,
+    }
     record["scores"] = {
         "frechet_ratio": ratio.to_dict(),
         "chip": {name: score.to_dict() for name, score in chip.items()},
@@ -129,5 +160,6 @@ def evaluate(
         latents=statistics,
         frechet_ratio=ratio,
         nearest_pairs=np.stack([images[closest], train[nearest[closest]]]),
+        images=np.stack([images[:_SHOWN], ideal_images[:_SHOWN]]),
         record=record,
     )

@@ -45,7 +45,9 @@ class VAESpec(Spec):
 
 def empty(layer: _Layer) -> _Layer:
     """Give a layer made on the meta device memory, unset: nn's own initialisation draws global numbers."""
-    return layer.to_empty(device="cpu")
+    for name, value in list(layer.named_parameters(recurse=False)):  # to_empty() imports torch's compiler: seconds
+        setattr(layer, name, nn.Parameter(torch.empty(value.shape)))
+    return layer
 
 
 class Encoder(nn.Module):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +15,16 @@ from ferrogen.metrics.randomness import latent_statistics
 from ferrogen.metrics.reference import load_reference_moments
 from ferrogen.metrics.score import Score
 
+JUDGES: Final = {"mnist": "mnist"}
+"""Shipped models, and the shipped network and moments that judge their images without any data."""
+
 _LEAST_LATENTS = 16
 _LEAST_IMAGES = 6
+
+
+def judge_of(model: object) -> str | None:
+    """Return the name of the feature network that judges a shipped model's images; None: there is none."""
+    return JUDGES.get(model) if isinstance(model, str) else None
 
 
 def latent_scores(latents: NDArray[np.float32], seed: int) -> dict[str, Score]:
@@ -52,7 +61,7 @@ def _worst(latents: NDArray[np.float32]) -> list[Score]:
 
 
 def image_scores(images: NDArray[np.float32], features: str | Path | None, seed: int) -> dict[str, Score]:
-    """Return what the feature network says of images ``(n, 28, 28)`` on their own; none below 6 images.
+    """Return what the feature network says of pictures on their own; none below 6 images.
 
     Args:
         images: in [0, 1].
@@ -64,7 +73,10 @@ def image_scores(images: NDArray[np.float32], features: str | Path | None, seed:
     from ferrogen.metrics.features import load_feature_network
 
     found = load_feature_network(features).extract(images)
-    scores = [classifier_confidence(found.probabilities), class_entropy(found.probabilities, seed=seed)]
-    if features == "mnist":
-        scores.append(frechet_distance(found.features, load_reference_moments("mnist"), seed=seed))
-    return {score.name: score for score in scores} | class_histogram(found.probabilities)
+    scores = []
+    if found.probabilities is not None:
+        scores += [classifier_confidence(found.probabilities), class_entropy(found.probabilities, seed=seed)]
+    if features in JUDGES.values():
+        scores.append(frechet_distance(found.features, load_reference_moments(str(features)), seed=seed))
+    classes = {} if found.probabilities is None else class_histogram(found.probabilities)
+    return {score.name: score for score in scores} | classes

@@ -11,10 +11,14 @@ from numpy.typing import NDArray
 
 from ferrogen.chip.point import OperatingPoint
 from ferrogen.core.errors import SilentCellsError, argument_error
+from ferrogen.generation.datasets.image_set import ImageSet
+from ferrogen.generation.evaluation import check_shape
 from ferrogen.generation.generator import ChipGenerator
+from ferrogen.generation.scores import JUDGES
 from ferrogen.metrics.features import FeatureNetwork
-from ferrogen.metrics.frechet import Moments, frechet_distance
+from ferrogen.metrics.frechet import Moments, feature_moments, frechet_distance
 from ferrogen.metrics.randomness import latent_statistics
+from ferrogen.metrics.reference import load_reference_moments
 from ferrogen.metrics.score import Score
 from ferrogen.sampler.latents import Calibration
 
@@ -64,6 +68,27 @@ class SweepPoint:
     frechet_distance: float = math.nan
     frechet_low: float = math.nan
     frechet_high: float = math.nan
+
+
+def reference_moments(generator: ChipGenerator, network: FeatureNetwork, data: ImageSet | None, judge: str) -> Moments:
+    """Return the moments of real images' features: of the data's held-out images, or shipped ones.
+
+    Args:
+        generator: whose images are to be compared.
+        network: feature network.
+        data: of the model's size and colours; None: shipped moments.
+        judge: name of the shipped moments.
+
+    Raises:
+        ArgumentError: images of another shape, or no data where no moments are shipped.
+    """
+    if data is not None:
+        check_shape(generator, data)
+        return feature_moments(network.extract(data.test_images.astype(np.float32) / 255.0).features)
+    if judge not in JUDGES.values():
+        must = "be given with a model or a feature network of your own"
+        raise argument_error("data", must, "absent", "Say with --data what the images are compared with.")
+    return load_reference_moments(judge)
 
 
 def sweep(

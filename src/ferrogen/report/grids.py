@@ -24,13 +24,14 @@ _PANEL = 420  # pixels a panel is wide, about
 
 def _checked(images: NDArray[Any], name: str) -> NDArray[np.float64]:
     array = np.asarray(images, dtype=np.float64)
-    if array.ndim != 3 or 0 in array.shape:
-        raise argument_error(name, "have the shape (images, height, width) with at least one image", array.shape)
+    if not (array.ndim == 3 or (array.ndim == 4 and array.shape[3] == 3)) or 0 in array.shape:
+        shapes = "have the shape (images, height, width) or (images, height, width, 3) with at least one image"
+        raise argument_error(name, shapes, array.shape)
     low, high = float(array.min()), float(array.max())
     if not (low >= -_TOLERANCE and high <= 1.0 + _TOLERANCE):  # NaN fails both
         raise argument_error(
             name,
-            "hold grey values from 0 (black) to 1 (white)",
+            "hold values from 0 (dark) to 1 (bright)",
             f"between {low:g} and {high:g}",
             "Divide 8-bit images by 255; look for NaN.",
         )
@@ -41,19 +42,19 @@ def image_grid(images: NDArray[Any], columns: int | None = None, *, scale: int =
     """Lay images out in rows, from the top left, on white.
 
     Args:
-        images: grey values in [0, 1], shape ``(images, height, width)``.
+        images: values in [0, 1], shape ``(images, height, width)`` if grey, ``(images, height, width, 3)`` if RGB.
         columns: images in a row; about the square root of their number if not given.
         scale: pixels a side that one image pixel becomes.
         gap: white pixels between neighbours.
 
     Returns:
-        uint8 array of shape ``(height, width)``, 0 black to 255 white.
+        uint8 array of shape ``(height, width)`` or ``(height, width, 3)``, 0 dark to 255 bright.
 
     Raises:
         ArgumentError: another shape, values outside [0, 1] or NaN, a number below 1 (``gap``: below 0).
     """
     array = _checked(images, "images")
-    count, height, width = array.shape
+    count, height, width = array.shape[:3]
     columns = math.ceil(math.sqrt(count)) if columns is None else columns
     for name, value, least in (("columns", columns, 1), ("scale", scale, 1), ("gap", gap, 0)):
         if value < least:
@@ -62,7 +63,7 @@ def image_grid(images: NDArray[Any], columns: int | None = None, *, scale: int =
     rows = math.ceil(count / columns)
     tiles = np.round(255.0 * array).astype(np.uint8).repeat(scale, axis=1).repeat(scale, axis=2)
     step_y, step_x = height * scale + gap, width * scale + gap
-    page = np.full((rows * step_y - gap, columns * step_x - gap), 255, dtype=np.uint8)
+    page = np.full((rows * step_y - gap, columns * step_x - gap, *array.shape[3:]), 255, dtype=np.uint8)
     for k, tile in enumerate(tiles):
         y, x = (k // columns) * step_y, (k % columns) * step_x
         page[y : y + height * scale, x : x + width * scale] = tile
@@ -96,8 +97,8 @@ def comparison_figure(path: Path, panels: Sequence[tuple[str, NDArray[Any]]], *,
 
     Args:
         path: PNG file.
-        panels: (title, grey images in [0, 1] of shape ``(images, height, width)``); of more than 64 images the first
-            64 are shown, and the panel says so.
+        panels: (title, images as for :func:`image_grid`); of more than 64 images the first 64 are shown, and the panel
+            says so.
         caption: one or two sentences below.
 
     Raises:
@@ -125,8 +126,9 @@ def comparison_figure(path: Path, panels: Sequence[tuple[str, NDArray[Any]]], *,
         figure = new_figure(width / DPI, height / DPI, constrained=False)
         x = margin
         for page, (title, subtitle) in zip(pages, labels, strict=True):
-            rows, columns = page.shape
-            colours = np.repeat(page[:, :, None], 3, axis=2)  # as they are: a colour map would round them
+            rows, columns = page.shape[:2]
+            # Grey as it is: a colour map would round it.
+            colours = np.repeat(page[:, :, None], 3, axis=2) if page.ndim == 2 else page
             figure.figimage(colours, x, height - above - rows)
             figure.text(x / width, (height - above + 36) / height, title, fontsize=11, fontweight="bold", va="bottom")
             figure.text(x / width, (height - above + 8) / height, subtitle, fontsize=8.5, color=GREY, va="bottom")
