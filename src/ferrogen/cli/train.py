@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -64,6 +64,10 @@ def train(
             " weights (vae).  \\[default: run all epochs]"
         ),
     ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(help="Threads (convolutional networks); another number, other last bits.  \\[default: 2]"),
+    ] = None,
     resume: Annotated[
         bool,
         typer.Option("--resume/--fresh", help="Continue from the checkpoint in --out, or start anew (vae)."),
@@ -75,7 +79,7 @@ def train(
     from ferrogen.generation.recipes import RECIPE_SIZES, RecipeName
     from ferrogen.generation.stopping import check_patience
 
-    for name, value in (("latent", latent), ("patience", patience), ("recipe", recipe)):
+    for name, value in (("latent", latent), ("patience", patience), ("threads", threads), ("recipe", recipe)):
         if model is TrainedModel.FEATURES and value is not None:
             raise argument_error(name, "be left out with --model features", value)
     check_patience(patience)
@@ -98,19 +102,16 @@ def train(
         chosen = {} if epochs is None else {"epochs": epochs}
         written = train_features(images, target, seed=seed, progress=not quiet, **chosen)
     else:
-        written = _train_vae(
-            images, out, epochs=epochs, seed=seed, latent=latent, patience=patience, resume=resume, quiet=quiet
-        )
+        recipe_options = {"epochs": epochs, "seed": seed, "latent": latent, "threads": threads}
+        written = _train_vae(images, out, recipe_options, patience=patience, resume=resume, quiet=quiet)
     typer.echo(f"Weights: {written}")
 
 
 def _train_vae(
     images: ImageSet,
     out: Path,
+    recipe_options: dict[str, Any],
     *,
-    epochs: int | None,
-    seed: int,
-    latent: int | None,
     patience: int | None,
     resume: bool,
     quiet: bool,
@@ -124,7 +125,7 @@ def _train_vae(
     from ferrogen.generation.training import train as train_vae
 
     try:
-        spec, settings = recipe_for(images, epochs=epochs, seed=seed, latent=latent)
+        spec, settings = recipe_for(images, **recipe_options)
     except ValidationError as error:
         raise ArgumentError(explain(error, subject="Argument")) from None
     if not quiet:

@@ -33,7 +33,7 @@ _SIDES: Final = (16, 32, 64, 128, 256)
 
 
 def recipe_for(
-    data: ImageSet, *, epochs: int | None = None, seed: int = 0, latent: int | None = None
+    data: ImageSet, *, epochs: int | None = None, seed: int = 0, latent: int | None = None, threads: int | None = None
 ) -> tuple[AnySpec, AnySettings]:
     """Choose network and settings for a data set.
 
@@ -46,9 +46,11 @@ def recipe_for(
         epochs: passes over them; None: as many as made the shipped weights of the kind.
         seed: of the training.
         latent: latent dimensions; None: those of the shipped weights.
+        threads: of a convolutional run, part of what makes its bits; None: as many as made the shipped faces.
 
     Raises:
-        ArgumentError: images of a side that no network has, or fewer than eight training images.
+        ArgumentError: images of a side that no network has, fewer than eight training images, or threads for a network
+            of linear layers.
         ValidationError: a value out of its range (pydantic).
     """
     count = len(data.train_images)
@@ -59,6 +61,9 @@ def recipe_for(
     # The deviation within groups of eight images is part of the critic: a batch is made of whole groups.
     batch = count // GROUP * GROUP
     if (data.side, data.channels) == (SIDE, 1):
+        if threads is not None:
+            must = f"be left out for {SIDE} x {SIDE} grey pixels, which are learnt on one thread"
+            raise argument_error("threads", must, threads)
         linear = TrainingSettings.model_validate(given)
         return VAESpec.model_validate(chosen), _smaller(linear, batch)
     if data.side not in _SIDES:
@@ -66,6 +71,7 @@ def recipe_for(
     widths = _widths(data.side)
     size = {"side": data.side, "channels": data.channels, "decoder_channels": widths, "encoder_channels": widths[::-1]}
     spec = ConvVAESpec.model_validate(size | chosen)
+    given |= {} if threads is None else {"threads": threads}
     faces = ConvVAESpec()
     if (spec.side, spec.channels) != (faces.side, faces.channels):
         weight = ConvTrainingSettings().vae_weight * faces.pixel_values / spec.pixel_values

@@ -283,5 +283,6 @@ def _command(model: AnyVAE, settings: AnySettings, data: ImageSet, stopping: str
     options = {"epochs": settings.epochs, "seed": settings.seed, "latent": model.spec.latent}
     text = "ferrogen train --data DATA --out FOLDER" + "".join(f" --{name} {value}" for name, value in options.items())
     if isinstance(model, ConvVAE):
-        text += f" --side {data.side} {'--colour' if data.channels == 3 else '--grey'}"
+        threads = settings.model_dump()["threads"]
+        text += f" --side {data.side} {'--colour' if data.channels == 3 else '--grey'} --threads {threads}"
     return text + (" --patience N" if stopping else "") + (" --skip-corrupt" if data.skipped else "")

@@ -133,9 +133,9 @@ def test_recipe_of_digits_and_of_faces_are_those_of_the_shipped_weights() -> Non
     assert recipe_for(digits) == (VAESpec(), TrainingSettings())
     faces = ImageSet(np.broadcast_to(np.uint8(0), (8000, 64, 64, 3)), None, np.zeros((1, 64, 64, 3), np.uint8), None)
     assert recipe_for(faces) == (ConvVAESpec(), ConvTrainingSettings())
-    spec, settings = recipe_for(faces, epochs=3, seed=9, latent=5)
+    spec, settings = recipe_for(faces, epochs=3, seed=9, latent=5, threads=4)
     assert spec == ConvVAESpec(latent=5)
-    assert settings == ConvTrainingSettings(epochs=3, seed=9)
+    assert settings == ConvTrainingSettings(epochs=3, seed=9, threads=4)
 
 
 @pytest.mark.parametrize("size", [(16, 16), (32, 32, 3), (64, 64), (128, 128, 3)])
@@ -181,7 +181,7 @@ def test_a_convolutional_run_leaves_curves_card_terms_and_description(tmp_path: 
         "Only for tests.",
         "36 to learn from, 4 held out; 1 could not be read and were left out: `'bad/name.png'`",
         f"`{data.fingerprint}`",
-        "--side 16 --colour --skip-corrupt",
+        "--side 16 --colour --threads 1 --skip-corrupt",
         "the central square of 0.5 of the shorter side",
         "1 transposed convolutions (channels 4, 4)",
         "| `critic_channels` | (4, 4) |",

@@ -123,6 +123,7 @@ def test_named_recipes_ask_for_their_size_and_colour(folder: Path, pictures: Pat
         (("--patience", 0), "`patience` must be a whole number of epochs"),
         (("--as", "cifar"), "`as` must be one of mnist, fashion-mnist, celeba"),
         (("--held-out", 0.2), "`held-out` must be left out with IDX files"),
+        (("--threads", 2), "`threads` must be left out for 28 x 28 grey pixels"),
         (("--side", 20), "`side` must be one of 16, 32"),
         (("--model", "features", "--latent", 3), "`latent` must be left out"),
         (("--model", "features", "--patience", 3), "`patience` must be left out"),
