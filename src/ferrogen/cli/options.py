@@ -158,8 +158,8 @@ def feature_network(features: str | None, model: str, vae: AnyVAE) -> AnyFeature
         return load_feature_network(features)
     if model not in SHIPPED:
         typer.echo(
-            "note: the features of a shipped network, trained on other images, judge these: distances compare models"
-            " of one data set. Train one on your data with `ferrogen train --model features`, and give it with --features.",
+            "note: the features of a shipped network, which learnt from other images, judge these: distances compare"
+            " models of one data set. Train one on your data (`ferrogen train --model features`) for --features.",
             err=True,
         )
     return feature_network_for(picture_shape(vae.spec))

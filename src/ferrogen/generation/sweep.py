@@ -14,6 +14,7 @@ from ferrogen.core.errors import SilentCellsError, argument_error
 from ferrogen.generation.datasets.image_set import ImageSet
 from ferrogen.generation.evaluation import check_shape
 from ferrogen.generation.generator import ChipGenerator
+from ferrogen.generation.model import VAE
 from ferrogen.generation.scores import JUDGES
 from ferrogen.metrics.features import FeatureNetwork
 from ferrogen.metrics.frechet import Moments, feature_moments, frechet_distance
@@ -70,14 +71,16 @@ class SweepPoint:
     frechet_high: float = math.nan
 
 
-def reference_moments(generator: ChipGenerator, network: FeatureNetwork, data: ImageSet | None, judge: str) -> Moments:
+def reference_moments(
+    generator: ChipGenerator, network: FeatureNetwork, data: ImageSet | None, judge: str | None = None
+) -> Moments:
     """Return the moments of real images' features: of the data's held-out images, or shipped ones.
 
     Args:
         generator: whose images are to be compared.
         network: feature network.
         data: of the model's size and colours; None: shipped moments.
-        judge: name of the shipped moments.
+        judge: name of the shipped moments; None: those that suit the size of the images.
 
     Raises:
         ArgumentError: images of another shape, or no data where no moments are shipped.
@@ -85,6 +88,8 @@ def reference_moments(generator: ChipGenerator, network: FeatureNetwork, data: I
     if data is not None:
         check_shape(generator, data)
         return feature_moments(network.extract(data.test_images.astype(np.float32) / 255.0).features)
+    if judge is None:
+        judge = "mnist" if isinstance(generator.vae, VAE) else "faces"
     if judge not in JUDGES.values():
         must = "be given with a model or a feature network of your own"
         raise argument_error("data", must, "absent", "Say with --data what the images are compared with.")
