@@ -323,7 +323,7 @@ def _measure(
             "frechet_distance": distance.value,
             "frechet_low": distance.low,
             "frechet_high": distance.high,
-            "confidence": classifier_confidence(seen.probabilities).value,
+            "confidence": classifier_confidence(seen.class_probabilities).value,
             "weight_error": _weight_error(generator),
         }
     truths = {number: chip.faults(number) for number in chip.tiles}

@@ -46,14 +46,55 @@ def check_images(name: str, value: Any, *, height: int | None = None, width: int
     fits = array.ndim == 3 and height in (None, array.shape[1]) and width in (None, array.shape[2])
     if not fits or 0 in array.shape[1:]:
         raise argument_error(name, f"be grey images of shape (n, {size})", f"an array of shape {array.shape}")
+    return _checked_values(name, array)
+
+
+def _checked_values(name: str, array: NDArray[Any]) -> NDArray[np.float32]:
     if array.shape[0] == 0:
         raise argument_error(name, "hold at least one image", f"of shape {array.shape}")
     _check_finite(name, array)
     low, high = float(array.min()), float(array.max())
     if low < 0.0 or high > 1.0:
         remedy = "Divide 8-bit images by 255." if low >= 0.0 and high > 2.0 else "Clip or rescale the images."
-        raise argument_error(name, "hold grey values from 0 to 1", f"from {low:.6g} to {high:.6g}", remedy)
+        raise argument_error(name, "hold values from 0 to 1", f"from {low:.6g} to {high:.6g}", remedy)
     return np.ascontiguousarray(array, dtype=np.float32)
+
+
+def check_pictures(
+    name: str, value: Any, *, shape: tuple[int, ...] | None = None, square: bool = False
+) -> NDArray[np.float32]:
+    """Return ``value`` as float32 pictures, ``(n, height, width)`` grey or ``(n, height, width, 3)`` RGB, in [0, 1].
+
+    Args:
+        name: the argument's public name.
+        value: what was given.
+        shape: that of one picture, if it matters.
+        square: whether height and width must be equal.
+
+    Raises:
+        ArgumentError: not numeric, another shape, empty, NaN, or outside [0, 1].
+    """
+    array = _numeric(name, value)
+    fits = array.ndim == 3 or (array.ndim == 4 and array.shape[3] == 3)
+    if not fits or 0 in array.shape[1:] or (square and array.shape[1] != array.shape[2]):
+        kind = (
+            "square grey (n, side, side) or RGB (n, side, side, 3)" if square else "grey (n, h, w) or RGB (n, h, w, 3)"
+        )
+        raise argument_error(name, f"be {kind} pictures", f"an array of shape {array.shape}")
+    if shape is not None and array.shape[1:] != shape:
+        wanted = f"(n, {', '.join(map(str, shape))})"
+        raise argument_error(name, f"have the shape {wanted}", f"{array.shape}")
+    return _checked_values(name, array)
+
+
+def check_batch(batch: int) -> None:
+    """Refuse a batch below one picture.
+
+    Raises:
+        ArgumentError: with the value.
+    """
+    if batch < 1:
+        raise argument_error("batch", "be at least 1", batch)
 
 
 def check_probabilities(name: str, value: Any) -> NDArray[np.float64]:

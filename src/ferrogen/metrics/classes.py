@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from statistics import NormalDist
 from typing import Final
@@ -23,14 +24,19 @@ from ferrogen.metrics.score import (
     proportion_score,
 )
 
+_DIVERSITY: Final = (
+    "Mean Euclidean feature distance of two different images{}, relative to the reference's; 1 is as"
+    " diverse; 95 % normal interval from the U-statistics' variances."
+)
 _VANISHED: Final = 1e-100  # a smaller distance is rounding, and would overflow as a divisor
 
 
-def class_histogram(probabilities: ArrayLike) -> dict[str, Score]:
+def class_histogram(probabilities: ArrayLike, names: Sequence[str] = ()) -> dict[str, Score]:
     """Score the share of images that fall to each class (the most probable one).
 
     Args:
         probabilities: ``(n, classes)``, rows that sum to one.
+        names: of the classes, for the definitions; none for their numbers.
 
     Returns:
         Scores ``class_0`` to ``class_{classes - 1}``, each with its own Wilson interval (not simultaneous).
@@ -42,9 +48,15 @@ def class_histogram(probabilities: ArrayLike) -> dict[str, Score]:
     counts = np.bincount(checked.argmax(axis=1), minlength=checked.shape[1])
     definition = "Share of images whose most probable class is {}; 95 % Wilson interval, each class by itself."
     return {
-        f"class_{index}": proportion_score(f"class_{index}", int(hits), len(checked), definition.format(index))
+        f"class_{index}": proportion_score(
+            f"class_{index}", int(hits), len(checked), definition.format(_class_name(index, names))
+        )
         for index, hits in enumerate(counts)
     }
+
+
+def _class_name(index: int, names: Sequence[str]) -> str:
+    return f"{index} ({names[index]})" if index < len(names) and names[index] != str(index) else str(index)
 
 
 def class_entropy(probabilities: ArrayLike, *, seed: int = 0) -> Score:
@@ -82,7 +94,7 @@ def class_entropy(probabilities: ArrayLike, *, seed: int = 0) -> Score:
 
 
 def classifier_confidence(probabilities: ArrayLike) -> Score:
-    """Score how surely the classifier names a digit: the mean of the largest class probability.
+    """Score how surely the classifier names a class: the mean of the largest class probability.
 
     Real digits reach about 0.995 with the shipped network, but so does uniform noise, which it takes for a
     digit (networks can be sure of nonsense: Guo et al. 2017, doi:10.48550/arXiv.1706.04599). It is a measure
@@ -133,14 +145,7 @@ def diversity(
     other = check_matrix("reference", reference, rows=2, columns=own.shape[1])
     own_labels = _labels("labels", labels, len(own))
     other_labels = _labels("reference_labels", reference_labels, len(other))
-    text = (
-        "Mean Euclidean feature distance of two different images{}, relative to the reference's; 1 is as"
-        " diverse; 95 % normal interval from the U-statistics' variances."
-    )
-    whole = _ratio(own, other)
-    if whole is None:
-        raise argument_error("reference", "hold images that differ", "a set of equal rows")
-    overall = _with_error("diversity", *whole, len(own), text.format(""))
+    overall = _overall(own, other)
 
     ratios: list[tuple[float, float]] = []
     missing: list[str] = []
@@ -153,8 +158,31 @@ def diversity(
     note = f"classes left out for want of 2 different images: {', '.join(missing)}" if missing else ""
     mean = float(np.mean([value for value, _ in ratios])) if ratios else math.nan
     spread = math.hypot(*(error for _, error in ratios)) / len(ratios) if ratios else math.nan
-    definition = text.format(" of one class, mean over classes")
+    definition = _DIVERSITY.format(" of one class, mean over classes")
     return overall, _with_error("diversity_within_class", mean, spread, len(own), definition, note)
+
+
+def feature_diversity(features: ArrayLike, reference: ArrayLike) -> Score:
+    """Score how much images differ from each other, relative to the reference, where there are no classes.
+
+    The first of the two scores of :func:`diversity`, which see for the definition.
+
+    Args:
+        features: the features to judge, ``(n, d)``, n >= 2.
+        reference: reference features, ``(m, d)``, m >= 2.
+
+    Raises:
+        ArgumentError: shapes that do not fit, fewer than 2 rows, a reference of identical rows, NaN or infinity.
+    """
+    own = check_matrix("features", features, rows=2)
+    return _overall(own, check_matrix("reference", reference, rows=2, columns=own.shape[1]))
+
+
+def _overall(own: NDArray[np.float64], other: NDArray[np.float64]) -> Score:
+    whole = _ratio(own, other)
+    if whole is None:
+        raise argument_error("reference", "hold images that differ", "a set of equal rows")
+    return _with_error("diversity", *whole, len(own), _DIVERSITY.format(""))
 
 
 def _entropy_bits(shares: NDArray[np.float64]) -> NDArray[np.float64]:

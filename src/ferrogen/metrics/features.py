@@ -1,108 +1,60 @@
-"""A small digit classifier whose penultimate layer is the space in which images are compared.
+"""The networks in whose features images are compared, and their files.
 
-The shipped weights (``weights/mnist-features.safetensors``, model card beside it) were trained in this
-repository on MNIST. Distances in this space rank generators of 28x28 grey digits; they are not Inception
-distances and must never be compared with published FID values (:mod:`ferrogen.metrics.inception` is for
-those).
+There are two: :class:`~ferrogen.metrics.classifier_network.ClassifierNetwork` for labelled 28 x 28 grey images (shipped
+for MNIST as ``"mnist"``), and :class:`~ferrogen.metrics.picture_network.PictureNetwork` for everything else (shipped
+for CelebA as ``"faces"``), which has no classes. Both have ``extract(pictures)``.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import nn
+from safetensors.torch import save_file
 
-from ferrogen.core.errors import DataFileError, argument_error
-from ferrogen.metrics.checks import check_images
+from ferrogen.core.errors import DataFileError
+from ferrogen.metrics.classifier_network import CLASS_COUNT, IMAGE_SIZE, ClassifierNetwork, empty_classifier_network
+from ferrogen.metrics.feature_set import Features
+from ferrogen.metrics.picture_network import PictureNetwork, empty_picture_network
 from ferrogen.metrics.tensor_file import check_tensors, read_tensors
+
+__all__ = [
+    "FILE_VERSION",
+    "METADATA_KEY",
+    "SHIPPED_NETWORKS",
+    "ClassifierNetwork",
+    "FeatureNetwork",
+    "Features",
+    "PictureNetwork",
+    "feature_network_for",
+    "feature_network_metadata",
+    "load_feature_network",
+    "save_feature_network",
+]
+
+FeatureNetwork = ClassifierNetwork | PictureNetwork
+"""Either network: ``extract``, ``feature_count``, ``class_count`` (0: none), ``class_names``, ``mirrored``."""
 
 METADATA_KEY: Final = "ferrogen_feature_network"
 FILE_VERSION: Final = "1"
-FEATURE_COUNT: Final = 64
-IMAGE_SIZE: Final = 28
-CLASS_COUNT: Final = 10
+SHIPPED_NETWORKS: Final = ("mnist", "faces")
+"""Names of the networks that come with the package."""
 
 _WEIGHTS: Final = Path(__file__).parent / "weights"
-_NAMES: Final = {"mnist": _WEIGHTS / "mnist-features.safetensors"}
+_NAMES: Final = {name: _WEIGHTS / f"{name}-features.safetensors" for name in SHIPPED_NETWORKS}
 _FILE_LIMIT: Final = 2_000_000
-
-
-@dataclass(frozen=True)
-class Features:
-    """What the network sees in a set of images.
-
-    Attributes:
-        features: float64 ``(n, 64)``, standardised (on digits each has mean and variance near 0 and 1).
-        probabilities: float64 ``(n, 10)``, softmax class probabilities; rows sum to one.
-    """
-
-    features: NDArray[np.float64]
-    probabilities: NDArray[np.float64]
-
-
-class FeatureNetwork(nn.Module):
-    """Three convolutions, one hidden layer of 64 standardised features, ten logits.
-
-    The features are taken before the last ReLU, where they are closer to Gaussian and no direction is dead;
-    both help the Frechet distance, which sees only means and covariances.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.trunk = nn.Sequential(
-            *(nn.Conv2d(1, 32, 5, padding=2, bias=False), nn.BatchNorm2d(32), nn.ReLU(), nn.MaxPool2d(2)),
-            *(nn.Conv2d(32, 64, 3, padding=1, bias=False), nn.BatchNorm2d(64), nn.ReLU(), nn.MaxPool2d(2)),
-            *(nn.Conv2d(64, 96, 3, padding=1, bias=False), nn.BatchNorm2d(96), nn.ReLU(), nn.MaxPool2d(2)),
-            nn.Flatten(),
-            nn.Linear(96 * 3 * 3, FEATURE_COUNT, bias=False),
-            nn.BatchNorm1d(FEATURE_COUNT, affine=False),
-        )
-        self.head = nn.Linear(FEATURE_COUNT, CLASS_COUNT)
-
-    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return logits ``(n, 10)`` and features ``(n, 64)`` of images ``(n, 1, 28, 28)`` in [0, 1]."""
-        features = self.trunk((images - 0.5) * 2.0)
-        return self.head(torch.relu(features)), features
-
-    @torch.no_grad()
-    def extract(self, images: NDArray[np.floating], batch: int = 500) -> Features:
-        """Compute features and class probabilities of grey images.
-
-        Args:
-            images: float array ``(n, 28, 28)``, grey values in [0, 1], digits bright on dark.
-            batch: images per pass; it changes memory use, not the result beyond float32 rounding.
-
-        Returns:
-            The features and probabilities as float64.
-
-        Raises:
-            ArgumentError: wrong shape, no images, NaN, values outside [0, 1], or ``batch`` below 1.
-        """
-        checked = check_images("images", images, height=IMAGE_SIZE, width=IMAGE_SIZE)
-        if batch < 1:
-            raise argument_error("batch", "be at least 1", batch)
-        self.eval()  # batch statistics would make one image's features depend on its neighbours
-        features = np.empty((len(checked), FEATURE_COUNT))
-        probabilities = np.empty((len(checked), CLASS_COUNT))
-        for first in range(0, len(checked), batch):
-            part = torch.from_numpy(checked[first : first + batch]).unsqueeze(1)
-            logits, found = self(part.to(next(self.parameters()).device))
-            features[first : first + batch] = found.cpu().numpy()
-            probabilities[first : first + batch] = torch.softmax(logits.double(), dim=1).cpu().numpy()
-        return Features(features, probabilities)
+_CLASS_LIMIT: Final = 1000
+_WHAT: Final = "Feature network"
+_PICTURES: Final = "pictures"
 
 
 def load_feature_network(path_or_name: str | Path = "mnist") -> FeatureNetwork:
     """Load a feature network in evaluation mode.
 
     Args:
-        path_or_name: ``"mnist"`` for the shipped network, or the path of a safetensors file that
+        path_or_name: ``"mnist"`` or ``"faces"`` for a shipped network, or the path of a safetensors file that
             :func:`ferrogen.generation.train_features.train_features` wrote.
 
     Returns:
@@ -112,41 +64,73 @@ def load_feature_network(path_or_name: str | Path = "mnist") -> FeatureNetwork:
         DataFileError: the file is missing, foreign, or holds wrong shapes or NaN.
     """
     path = _NAMES.get(str(path_or_name), Path(path_or_name))
-    what = "Feature network"
-    tensors, metadata = read_tensors(path, what=what, limit=_FILE_LIMIT)
-    network = empty_feature_network()
+    tensors, metadata = read_tensors(path, what=_WHAT, limit=_FILE_LIMIT)
+    facts = _facts(metadata)
     remedy = (
         "Give a file that `ferrogen train --model features` wrote"
-        f" (its metadata name {METADATA_KEY}, version {FILE_VERSION}), or the name 'mnist'."
+        f" (its metadata name {METADATA_KEY}, version {FILE_VERSION}), or a name: {', '.join(SHIPPED_NETWORKS)}."
     )
-    check_tensors(tensors, network.state_dict(), path=path, what=what, remedy=remedy)
-    version = _facts(metadata).get("version")
+    network = _empty(facts, path, remedy)
+    check_tensors(tensors, network.state_dict(), path=path, what=_WHAT, remedy=remedy)
+    version = facts.get("version")
     if version != FILE_VERSION:
-        raise DataFileError(f"{what} '{path}' has the format version {version}, not {FILE_VERSION}. {remedy}")
+        raise DataFileError(f"{_WHAT} '{path}' has the format version {version}, not {FILE_VERSION}. {remedy}")
     network.load_state_dict(tensors, assign=True)
     return network.eval().requires_grad_(requires_grad=False)
 
 
+def feature_network_for(shape: tuple[int, ...]) -> FeatureNetwork:
+    """Load the shipped network for pictures of a shape: that of digits for (28, 28), that of faces for all others."""
+    return load_feature_network("mnist" if shape == (IMAGE_SIZE, IMAGE_SIZE) else "faces")
+
+
+def save_feature_network(path: Path, network: FeatureNetwork, facts: Mapping[str, str]) -> None:
+    """Write a network with its facts (data, licence, seed ...); the kind, version and classes are added."""
+    kept = {"version": FILE_VERSION} | dict(facts)
+    if isinstance(network, PictureNetwork):
+        kept["network"] = _PICTURES
+    else:
+        kept |= {"classes": str(network.class_count)}
+        if network.class_names:
+            kept["class_names"] = json.dumps(network.class_names)
+    # One entry of JSON, because safetensors writes several entries in random order.
+    tensors = {name: value.contiguous() for name, value in network.state_dict().items()}
+    save_file(tensors, path, {METADATA_KEY: json.dumps(kept)})
+
+
 def feature_network_metadata(path_or_name: str | Path = "mnist") -> dict[str, str]:
-    """Return the text metadata of a feature network's file: data, licence, seed, versions, test accuracy.
+    """Return the text metadata of a feature network's file: data, licence, seed, versions, what was measured.
 
     Raises:
         DataFileError: the file is missing or no safetensors file.
     """
     path = _NAMES.get(str(path_or_name), Path(path_or_name))
-    return _facts(read_tensors(path, what="Feature network", limit=_FILE_LIMIT)[1])
+    return _facts(read_tensors(path, what=_WHAT, limit=_FILE_LIMIT)[1])
+
+
+def _empty(facts: Mapping[str, str], path: Path, remedy: str) -> FeatureNetwork:
+    if facts.get("network") == _PICTURES:
+        return empty_picture_network()
+    classes = facts.get("classes", str(CLASS_COUNT))
+    if not (classes.isdecimal() and classes.isascii() and len(classes) <= 4 and 2 <= int(classes) <= _CLASS_LIMIT):
+        raise DataFileError(f"{_WHAT} '{path}' says that it has {classes[:20]!r} classes. {remedy}")
+    network = empty_classifier_network(int(classes))
+    network.class_names = _class_names(facts, network.class_count)
+    return network
+
+
+def _class_names(facts: Mapping[str, str], count: int) -> tuple[str, ...]:
+    try:
+        names = json.loads(facts.get("class_names", "[]"))
+    except (ValueError, RecursionError):
+        return ()
+    fits = isinstance(names, list) and len(names) == count and all(isinstance(name, str) for name in names)
+    return tuple(names) if fits else ()
 
 
 def _facts(metadata: dict[str, str]) -> dict[str, str]:
-    """Unpack the one metadata entry: JSON, because safetensors writes several entries in random order."""
     try:
         facts = json.loads(metadata.get(METADATA_KEY, "{}"))
     except (ValueError, RecursionError):
         return {}
     return {str(key): str(value) for key, value in facts.items()} if isinstance(facts, dict) else {}
-
-
-def empty_feature_network() -> FeatureNetwork:
-    """Build the network without values, on the meta device, so that no global random state is used."""
-    with torch.device("meta"):
-        return FeatureNetwork()

@@ -27,8 +27,8 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
-from ferrogen.core.errors import DataFileError, argument_error
-from ferrogen.metrics.checks import check_images
+from ferrogen.core.errors import DataFileError
+from ferrogen.metrics.checks import check_batch, check_pictures
 from ferrogen.metrics.nearest import Progress
 from ferrogen.metrics.tensor_file import check_size, check_tensors, read_tensors
 
@@ -199,10 +199,10 @@ class InceptionNetwork(nn.Module):
     def extract(
         self, images: NDArray[np.floating], batch: int = 32, *, progress: Progress | None = None
     ) -> NDArray[np.float64]:
-        """Compute the pooled features of grey images, repeated over the three colour channels.
+        """Compute the pooled features of pictures; grey ones are repeated over the three colour channels.
 
         Args:
-            images: float array ``(n, h, w)`` in [0, 1].
+            images: float array ``(n, h, w)`` or ``(n, h, w, 3)`` in [0, 1].
             batch: images per pass; about 12 MB of memory each.
             progress: called with the finished fraction.
 
@@ -212,13 +212,14 @@ class InceptionNetwork(nn.Module):
         Raises:
             ArgumentError: wrong shape, no images, NaN, values outside [0, 1], or ``batch`` below 1.
         """
-        checked = check_images("images", images)
-        if batch < 1:
-            raise argument_error("batch", "be at least 1", batch)
+        checked = check_pictures("images", images)
+        check_batch(batch)
         self.eval()
         features = np.empty((len(checked), FEATURE_COUNT))
         for first in range(0, len(checked), batch):
-            part = torch.from_numpy(checked[first : first + batch]).unsqueeze(1).expand(-1, 3, -1, -1)
+            pictures = checked[first : first + batch]
+            colours = pictures[..., None] if pictures.ndim == 3 else pictures
+            part = torch.from_numpy(np.ascontiguousarray(colours.transpose(0, 3, 1, 2))).expand(-1, 3, -1, -1)
             features[first : first + batch] = self(part.to(self.fc.weight.device)).cpu().numpy()
             if progress is not None:
                 progress(min(1.0, (first + batch) / len(checked)))

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ferrogen.core.errors import ArgumentError, OutputError
-from ferrogen.generation.idx import ImageData
+from ferrogen.generation.datasets.image_set import ImageSet as ImageData
 from ferrogen.generation.train_features import test_accuracy as accuracy_of
 from ferrogen.generation.train_features import train_features
 from ferrogen.metrics.features import feature_network_metadata, load_feature_network
@@ -56,14 +56,14 @@ def test_equal_seeds_give_equal_files(tmp_path: Path) -> None:
 
 def test_bad_arguments_are_named(data: ImageData, tmp_path: Path) -> None:
     out = tmp_path / "x.safetensors"
-    wide = ImageData(np.zeros((200, 32, 32), np.uint8), data.train_labels[:200], data.test_images, data.test_labels)
-    letters = ImageData(data.train_images, data.train_labels + np.uint8(10), data.test_images, data.test_labels)
+    few = ImageData(np.zeros((180, 32, 32), np.uint8), data.train_labels[:180], data.test_images, data.test_labels)
+    many = ImageData(data.train_images, data.train_labels.astype(np.int64) + 995, data.test_images, data.test_labels)
     for argument, call in {
         "epochs": lambda: train_features(data, out, epochs=0),
         "out": lambda: train_features(data, tmp_path / "x.pth"),
         "seed": lambda: train_features(data, out, seed=-1),
-        "data` must hold": lambda: train_features(wide, out),
-        "data` must have labels": lambda: train_features(letters, out),
+        "data` must hold": lambda: train_features(few, out),
+        "data` must have labels": lambda: train_features(many, out),
     }.items():
         with pytest.raises(ArgumentError, match=f"`{argument}"):
             call()
@@ -74,3 +74,36 @@ def test_an_unwritable_folder_is_found_before_the_work(data: ImageData, tmp_path
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match="Choose a writable folder"):
         train_features(data, tmp_path / "file" / "x.safetensors", epochs=1000)
+
+
+def test_other_classes_are_counted_and_named(tmp_path: Path) -> None:
+    images, labels = _bars(200, 0)
+    names = ("shirt", "shoe", "bag", "coat")
+    wardrobe = ImageData(images, labels % 4, images[:20], labels[:20] % 4, class_names=names)
+    network = load_feature_network(train_features(wardrobe, tmp_path / "w.safetensors", epochs=1))
+    assert network.class_count == 4
+    assert network.class_names == names
+    assert network.extract(images[:3] / 255.0).class_probabilities.shape == (3, 4)
+    assert "shirt, shoe, bag, coat" in (tmp_path / "w.md").read_text(encoding="utf-8")
+
+
+def test_pictures_without_labels_train_a_network_without_classes(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    pictures = rng.integers(0, 256, size=(190, 16, 16, 3)).astype(np.uint8)
+    data = ImageData(pictures, None, pictures[:10], None)
+    before = torch.get_rng_state().clone()
+    first, again, other = (
+        train_features(data, tmp_path / f"{name}.safetensors", epochs=1, seed=seed)
+        for name, seed in (("a", 0), ("b", 0), ("c", 1))
+    )
+    assert torch.equal(before, torch.get_rng_state())
+    assert first.read_bytes() == again.read_bytes() != other.read_bytes()
+    network = load_feature_network(first)
+    found = network.extract(np.concatenate([pictures, pictures[:, :, ::-1]]) / 255.0)
+    assert found.probabilities is None
+    assert network.class_count == 0
+    assert np.abs(found.features.mean(axis=0)).max() < 0.01  # standardised on the pictures and their mirror images
+    assert found.features.std(axis=0) == pytest.approx(np.ones(96), abs=0.01)
+    card = (tmp_path / "a.md").read_text(encoding="utf-8")
+    assert "not recognised" in card
+    assert "no classes" in card

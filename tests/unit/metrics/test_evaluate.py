@@ -16,6 +16,7 @@ from ferrogen.metrics.features import FeatureNetwork
 _SET_SCORES = {
     *("frechet_distance", "kernel_distance", "precision", "recall", "density", "coverage"),
     *("diversity", "diversity_within_class", "class_entropy", "classifier_confidence"),
+    *("ms_ssim", "ms_ssim_held_out"),
     *(f"class_{digit}" for digit in range(10)),
 }
 _COPY_SCORES = {"nearest_training_distance", "nearest_held_out_distance", "close_copies"}

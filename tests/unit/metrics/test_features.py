@@ -74,7 +74,7 @@ def test_loading_and_extracting_leave_global_random_state_alone(rng: np.random.G
 
 
 def test_bad_images_are_named(network: FeatureNetwork) -> None:
-    with pytest.raises(ArgumentError, match=r"`images`.*\(n, 28, 28\)"):
+    with pytest.raises(ArgumentError, match=r"`pictures`.*\(n, 28, 28\)"):
         network.extract(np.zeros((3, 32, 32)))
     with pytest.raises(ArgumentError, match=r"`batch`.*at least 1"):
         network.extract(np.zeros((3, 28, 28)), batch=0)

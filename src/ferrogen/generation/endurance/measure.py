@@ -134,7 +134,7 @@ class Measure:
         distance = frechet_distance(seen.features, self.reference, seed=self.machine.spec.seed)
         return {
             "frechet_distance": _score(distance),
-            "classifier_confidence": _score(classifier_confidence(seen.probabilities)),
+            "classifier_confidence": _score(classifier_confidence(seen.class_probabilities)),
         }
 
     def _cells(self) -> Record:
