@@ -1,6 +1,6 @@
-"""Feature moments of the MNIST test images, shipped so that a Frechet distance needs no data set.
+"""Feature moments of test images, shipped so that a Frechet distance needs no data set: statistics, no images.
 
-The file is made by ``tools/reference_moments.py``; a test compares it with the data.
+The files are made by ``tools/reference_moments.py``; tests compare them with the data.
 """
 
 from __future__ import annotations
@@ -16,11 +16,14 @@ from ferrogen.core.errors import DataFileError, argument_error
 from ferrogen.core.files import atomic_path
 from ferrogen.metrics.frechet import Moments
 
-_SHIPPED: Final = {"mnist": "mnist-test-moments.safetensors"}
+_SHIPPED: Final = {"mnist": "mnist-test-moments.safetensors", "faces": "faces-test-moments.safetensors"}
 
 
 def load_reference_moments(name: str = "mnist") -> Moments:
     """Return the shipped moments of a data set's test images, as the shipped feature network of that name sees them.
+
+    Args:
+        name: ``"mnist"`` (10,000 test images) or ``"faces"`` (2,000 held-out images of CelebA).
 
     Raises:
         ArgumentError: an unknown name.
