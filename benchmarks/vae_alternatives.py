@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from ferrogen.core.streams import Purpose, Streams
-from ferrogen.generation.idx import load_idx_folder
+from ferrogen.generation.datasets.idx import load_idx_folder
 from ferrogen.generation.model import VAE, VAESpec
 from ferrogen.generation.trainer import Trainer, TrainingSettings
 from ferrogen.generation.training import as_tensor

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from ferrogen.cli import main as cli
+from ferrogen.generation.datasets.image_set import ImageSet
 from ferrogen.generation.model import VAE, VAESpec, initialise
 from ferrogen.generation.model_file import save_vae
 
@@ -137,8 +138,10 @@ def test_an_interrupted_training_says_how_to_continue(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("ferrogen.generation.training.train", interrupted)
-    monkeypatch.setattr("ferrogen.generation.idx.load_idx_folder", lambda _path: None)
-    assert run(monkeypatch, "train", "--data", "x", "--out", tmp_path, how) == 130
+    images = np.zeros((8, 28, 28), np.uint8)
+    data = ImageSet(images, None, images, None)
+    monkeypatch.setattr("ferrogen.generation.datasets.loading.load_data", lambda *_, **__: data)
+    assert run(monkeypatch, "train", "--data", "x", "--out", tmp_path, how, "--quiet") == 130
     message = capsys.readouterr().err
     assert message.startswith("ferrogen: interrupted")
     assert message.count("\n") == 1

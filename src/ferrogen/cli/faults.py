@@ -64,8 +64,7 @@ def faults(
     from ferrogen.core.files import output_folder, write_json
     from ferrogen.device.card import load_card
     from ferrogen.generation.fault_study import COLUMNS, KINDS, REFERENCE, run_fault_study
-    from ferrogen.generation.idx import load_idx_folder
-    from ferrogen.generation.model_file import load_digit_vae
+    from ferrogen.generation.model_file import load_description, load_digit_vae
     from ferrogen.metrics.features import load_feature_network
     from ferrogen.metrics.frechet import feature_moments
     from ferrogen.metrics.reference import load_reference_moments
@@ -80,7 +79,8 @@ def faults(
     )
     network = load_feature_network(features)
     if data is not None:
-        test = load_idx_folder(data).test_images.astype(np.float32) / 255.0
+        images = options.read_data(data, description=load_description(model), quiet=quiet)
+        test = images.test_images.astype(np.float32) / 255.0
         reference = feature_moments(network.extract(test).features)
     elif features == "mnist":
         reference = load_reference_moments("mnist")

@@ -181,7 +181,7 @@ def test_shipped_moments_are_those_of_the_data() -> None:
     folder = Path(__file__).parents[4] / "shared" / "data" / "mnist"
     if not folder.is_dir():
         pytest.skip("MNIST is not beside the repository")
-    from ferrogen.generation.idx import load_idx_folder
+    from ferrogen.generation.datasets.idx import load_idx_folder
     from ferrogen.metrics.features import load_feature_network
     from ferrogen.metrics.frechet import feature_moments
     from ferrogen.metrics.reference import load_reference_moments

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ferrogen.generation.idx import ImageData, load_idx_folder
+from ferrogen.generation.datasets.idx import load_idx_folder
+from ferrogen.generation.datasets.image_set import ImageSet
 from ferrogen.generation.model_file import load_vae
 from ferrogen.generation.training_report import draw_images, reconstruction_nats
 from ferrogen.metrics.features import load_feature_network
@@ -17,14 +18,14 @@ COUNT = 2_000
 
 
 @pytest.fixture(scope="module")
-def mnist() -> ImageData:
+def mnist() -> ImageSet:
     folder = Path(__file__).parents[3] / ".." / "shared" / "data" / "mnist"
     if not folder.is_dir():
         pytest.skip("MNIST is not beside the repository (../shared/data/mnist)")
     return load_idx_folder(folder)
 
 
-def test_drawn_digits_are_near_the_test_digits(mnist: ImageData) -> None:
+def test_drawn_digits_are_near_the_test_digits(mnist: ImageSet) -> None:
     network = load_feature_network("mnist")
     drawn = network.extract(draw_images(load_vae("mnist"), COUNT, seed=11))
     real = network.extract(mnist.test_images[:COUNT].astype(np.float32) / 255.0)
@@ -35,7 +36,7 @@ def test_drawn_digits_are_near_the_test_digits(mnist: ImageData) -> None:
     assert shares.max() < 0.15
 
 
-def test_drawn_digits_are_no_copies(mnist: ImageData) -> None:
+def test_drawn_digits_are_no_copies(mnist: ImageSet) -> None:
     drawn = draw_images(load_vae("mnist"), 50, seed=12).reshape(50, -1)
     train = mnist.train_images.reshape(len(mnist.train_images), -1).astype(np.float32) / 255.0
     squared = (drawn**2).sum(1)[:, None] - 2.0 * drawn @ train.T + (train**2).sum(1)
@@ -45,7 +46,7 @@ def test_drawn_digits_are_no_copies(mnist: ImageData) -> None:
     assert np.median(np.sqrt(squared.min(1))) > 0.6 * np.median(np.sqrt(squared_fresh.min(1)))
 
 
-def test_encoder_and_decoder_belong_together(mnist: ImageData) -> None:
+def test_encoder_and_decoder_belong_together(mnist: ImageSet) -> None:
     nats = reconstruction_nats(load_vae("mnist"), mnist.test_images[:500])
     mean = mnist.train_images[:5000].mean(axis=0) / 255.0
     clipped = np.clip(mean, 1e-3, 1 - 1e-3)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ferrogen.core.errors import ArgumentError, OutputError
-from ferrogen.generation.datasets.image_set import ImageSet as ImageData
+from ferrogen.generation.datasets.image_set import ImageSet
 from ferrogen.generation.train_features import test_accuracy as accuracy_of
 from ferrogen.generation.train_features import train_features
 from ferrogen.metrics.features import feature_network_metadata, load_feature_network
@@ -24,11 +24,11 @@ def _bars(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def data() -> ImageData:
-    return ImageData(*_bars(640, 0), *_bars(200, 1))
+def data() -> ImageSet:
+    return ImageSet(*_bars(640, 0), *_bars(200, 1))
 
 
-def test_training_learns_and_describes_itself(data: ImageData, tmp_path: Path) -> None:
+def test_training_learns_and_describes_itself(data: ImageSet, tmp_path: Path) -> None:
     before = torch.get_rng_state().clone()
     threads = torch.get_num_threads()
     first = train_features(data, tmp_path / "a.safetensors", epochs=3, seed=5)
@@ -45,7 +45,7 @@ def test_training_learns_and_describes_itself(data: ImageData, tmp_path: Path) -
 
 
 def test_equal_seeds_give_equal_files(tmp_path: Path) -> None:
-    few = ImageData(*_bars(256, 0), *_bars(20, 1))
+    few = ImageSet(*_bars(256, 0), *_bars(20, 1))
     first, again, other = (
         train_features(few, tmp_path / f"{name}.safetensors", epochs=1, seed=seed).read_bytes()
         for name, seed in (("a", 5), ("b", 5), ("c", 6))
@@ -54,10 +54,10 @@ def test_equal_seeds_give_equal_files(tmp_path: Path) -> None:
     assert other != first
 
 
-def test_bad_arguments_are_named(data: ImageData, tmp_path: Path) -> None:
+def test_bad_arguments_are_named(data: ImageSet, tmp_path: Path) -> None:
     out = tmp_path / "x.safetensors"
-    few = ImageData(np.zeros((180, 32, 32), np.uint8), data.train_labels[:180], data.test_images, data.test_labels)
-    many = ImageData(data.train_images, data.train_labels.astype(np.int64) + 995, data.test_images, data.test_labels)
+    few = ImageSet(np.zeros((180, 32, 32), np.uint8), data.train_labels[:180], data.test_images, data.test_labels)
+    many = ImageSet(data.train_images, data.train_labels.astype(np.int64) + 995, data.test_images, data.test_labels)
     for argument, call in {
         "epochs": lambda: train_features(data, out, epochs=0),
         "out": lambda: train_features(data, tmp_path / "x.pth"),
@@ -70,7 +70,7 @@ def test_bad_arguments_are_named(data: ImageData, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_an_unwritable_folder_is_found_before_the_work(data: ImageData, tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_found_before_the_work(data: ImageSet, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match="Choose a writable folder"):
         train_features(data, tmp_path / "file" / "x.safetensors", epochs=1000)
@@ -79,7 +79,7 @@ def test_an_unwritable_folder_is_found_before_the_work(data: ImageData, tmp_path
 def test_other_classes_are_counted_and_named(tmp_path: Path) -> None:
     images, labels = _bars(200, 0)
     names = ("shirt", "shoe", "bag", "coat")
-    wardrobe = ImageData(images, labels % 4, images[:20], labels[:20] % 4, class_names=names)
+    wardrobe = ImageSet(images, labels % 4, images[:20], labels[:20] % 4, class_names=names)
     network = load_feature_network(train_features(wardrobe, tmp_path / "w.safetensors", epochs=1))
     assert network.class_count == 4
     assert network.class_names == names
@@ -90,7 +90,7 @@ def test_other_classes_are_counted_and_named(tmp_path: Path) -> None:
 def test_pictures_without_labels_train_a_network_without_classes(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     pictures = rng.integers(0, 256, size=(190, 16, 16, 3)).astype(np.uint8)
-    data = ImageData(pictures, None, pictures[:10], None)
+    data = ImageSet(pictures, None, pictures[:10], None)
     before = torch.get_rng_state().clone()
     first, again, other = (
         train_features(data, tmp_path / f"{name}.safetensors", epochs=1, seed=seed)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from ferrogen.generation.idx import ImageData, load_idx_folder
+from ferrogen.generation.datasets.idx import load_idx_folder
+from ferrogen.generation.datasets.image_set import ImageSet
 from ferrogen.metrics.features import FeatureNetwork, load_feature_network
 
 MNIST = Path(__file__).parents[3] / "../shared/data/mnist"
@@ -32,7 +33,7 @@ def network() -> FeatureNetwork:
 
 
 @pytest.fixture(scope="session")
-def mnist() -> ImageData:
+def mnist() -> ImageSet:
     if not MNIST.is_dir():
         pytest.skip("needs the MNIST files in ../shared/data/mnist")
     return load_idx_folder(MNIST)

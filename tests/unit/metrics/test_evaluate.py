@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ferrogen.core.errors import ArgumentError
-from ferrogen.generation.idx import ImageData
+from ferrogen.generation.datasets.image_set import ImageSet
 from ferrogen.metrics.evaluate import evaluate_images, prepare_reference
 from ferrogen.metrics.features import FeatureNetwork
 
@@ -57,7 +57,7 @@ def test_a_prepared_reference_changes_nothing(network: FeatureNetwork, rng: np.r
     assert set(evaluate_images(images, prepare_reference(real, network=network))) == _SET_SCORES
 
 
-def test_real_digits_beat_damaged_ones(mnist: ImageData) -> None:
+def test_real_digits_beat_damaged_ones(mnist: ImageSet) -> None:
     test, train = mnist.test_images / np.float32(255.0), mnist.train_images[:2000] / np.float32(255.0)
     reference = prepare_reference(test[:400], train)
     real = evaluate_images(test[400:800], reference)

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from ferrogen.core.errors import ArgumentError, DataFileError
-from ferrogen.generation.idx import ImageData
+from ferrogen.generation.datasets.image_set import ImageSet
 from ferrogen.metrics.features import (
     METADATA_KEY,
     FeatureNetwork,
@@ -29,7 +29,7 @@ def _refusal(path: Path) -> str:
     return message
 
 
-def test_shipped_network_classifies_as_its_card_says(network: FeatureNetwork, mnist: ImageData) -> None:
+def test_shipped_network_classifies_as_its_card_says(network: FeatureNetwork, mnist: ImageSet) -> None:
     images, labels = mnist.test_images[:2000] / 255.0, mnist.test_labels[:2000]
     found = network.extract(images)
     accuracy = np.mean(found.probabilities.argmax(axis=1) == labels)
@@ -38,14 +38,14 @@ def test_shipped_network_classifies_as_its_card_says(network: FeatureNetwork, mn
     assert accuracy == pytest.approx(stated, abs=0.006)  # 2000 images: three standard errors are 0.0045
 
 
-def test_features_are_standardised_on_digits(network: FeatureNetwork, mnist: ImageData) -> None:
+def test_features_are_standardised_on_digits(network: FeatureNetwork, mnist: ImageSet) -> None:
     features = network.extract(mnist.train_images[:2000] / 255.0).features
     assert np.abs(features.mean(axis=0)).max() < 0.5
     assert features.std(axis=0).min() > 0.7  # no dead direction
     assert features.std(axis=0).max() < 1.3
 
 
-def test_frechet_distance_grows_with_damage(network: FeatureNetwork, mnist: ImageData) -> None:
+def test_frechet_distance_grows_with_damage(network: FeatureNetwork, mnist: ImageSet) -> None:
     images, others = mnist.test_images[:1000] / 255.0, mnist.test_images[1000:2000] / 255.0
     reference = network.extract(others).features
     noise = np.random.default_rng(0).normal(size=images.shape)
