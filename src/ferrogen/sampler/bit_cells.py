@@ -1,4 +1,7 @@
-"""Cells fit to serve as random bits: one trap that settles, is seen, and outweighs everything else in its cell."""
+"""Cells fit to serve as random bits: one trap that settles, is seen, and outweighs everything else in its cell.
+
+At most one cell of a bit line serves: all bits of a chip can be held at their own voltages and read at once.
+"""
 
 from __future__ import annotations
 
@@ -191,6 +194,9 @@ def find_bit_cells(
     suits = (point.sampling_time >= settling * slowest) & (slowest >= senses * sense_time)
     order = np.flatnonzero(suits)
     candidate = candidate[order[np.argsort(-reach[order], kind="stable")]]
+    # Every bit needs a voltage of its own, which its bit line carries: of the cells on one line the best serves.
+    lines = owner[candidate] // tiles[0].spec.rows
+    candidate = candidate[np.sort(np.unique(lines, return_index=True)[1])]
 
     cell = owner[candidate]
     count = number[cell] - 1

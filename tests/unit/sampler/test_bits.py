@@ -173,6 +173,7 @@ def test_what_is_out_of_reach_is_counted_and_gets_the_end(sampler: BitSampler) -
 
 def test_chosen_traps_outweigh_all_else_in_their_cells(sampler: BitSampler) -> None:
     cells, spec = sampler.cells, sampler.spec
+    assert np.unique(cells.cell // sampler.chip.spec.rows).size == cells.count  # one a bit line
     for k in range(cells.count):
         others = cells.other_steps[cells.other_starts[k] : cells.other_starts[k + 1]].sum()
         assert others < cells.threshold[k] - spec.safety * cells.noise[k] * (1 - 1e-9)
