@@ -108,7 +108,7 @@ def _component_log_densities(mixture: GaussianMixture, points: NDArray[np.floati
     for k, (mean, factor) in enumerate(zip(mixture.means, mixture.factors, strict=True)):
         scores = (data - mean) @ solve_triangular(factor, identity, lower=True).T
         constant = log_weights[k] - np.log(np.diag(factor)).sum() - 0.5 * data.shape[1] * math.log(2.0 * math.pi)
-        logs[:, k] = constant - 0.5 * np.einsum("nd,nd->n", scores, scores)
+        logs[:, k] = constant - 0.5 * np.square(scores).sum(axis=1)
     return logs
 
 
