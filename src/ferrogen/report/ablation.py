@@ -125,7 +125,7 @@ def ablation_images(path: Path, rows: Sequence[AblationRow], *, caption: str = "
     rows_figure(
         path,
         [("alone, on an otherwise ideal chip", stacked(1)), ("left out of, or added to, the whole chip", stacked(2))],
-        rows=[entry[0] for entry in chosen],
+        rows=[entry[0].split(" (")[0] for entry in chosen],
         caption=caption,
     )
 
@@ -167,9 +167,9 @@ def _cells(row: AblationRow, *, kernel: bool, classes: bool) -> list[str]:
         name,
         value,
         f"{row.frechet:.3f} [{row.frechet_low:.3f}, {row.frechet_high:.3f}]",
-        f"{found.value:+.4f}",
-        f"[{found.images_low:+.4f}, {found.images_high:+.4f}]",
-        f"[{found.chips_low:+.4f}, {found.chips_high:+.4f}]" if math.isfinite(found.chips_low) else "one chip",
+        _signed(found.value),
+        _range(found.images_low, found.images_high),
+        _range(found.chips_low, found.chips_high) if math.isfinite(found.chips_low) else "one chip",
         "" if same else ("yes" if found.is_seen else "no"),
     ]
     if kernel:
@@ -180,6 +180,15 @@ def _cells(row: AblationRow, *, kernel: bool, classes: bool) -> list[str]:
     cells += [f"{row.confidence:.4f}"] if classes else []
     cells += [f"{row.precision:.3f}", f"{row.recall:.3f}"] if kernel else []
     return cells
+
+
+def _signed(value: float) -> str:
+    """Write a difference with its sign, small ones as powers of ten."""
+    return f"{value:+.4f}" if value == 0.0 or abs(value) >= 1e-3 else f"{value:+.1e}"
+
+
+def _range(low: float, high: float) -> str:
+    return f"[{_signed(low)}, {_signed(high)}]"
 
 
 def _line(cells: Sequence[str]) -> str:
