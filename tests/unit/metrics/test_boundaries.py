@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from ferrogen.core.errors import ArgumentError, DataFileError
-from ferrogen.metrics.checks import check_images, check_matrix, check_probabilities
+from ferrogen.metrics.checks import check_images, check_matrix, check_pictures, check_probabilities
 from ferrogen.metrics.classes import class_entropy, class_histogram, classifier_confidence, diversity
 from ferrogen.metrics.frechet import frechet_distance
 from ferrogen.metrics.kernel import kernel_distance
@@ -138,6 +138,21 @@ def test_checked_images_are_what_they_say(images: Any) -> None:
         return
     assert checked.dtype == np.float32
     assert checked.ndim == 3
+    assert checked.min() >= 0.0
+    assert checked.max() <= 1.0
+
+
+@settings(deadline=None)
+@given(_INPUT, st.booleans())
+def test_checked_pictures_are_what_they_say(pictures: Any, square: bool) -> None:
+    try:
+        checked = check_pictures("pictures", pictures, square=square)
+    except ArgumentError as error:
+        _one_line(error, "pictures")
+        return
+    assert checked.dtype == np.float32
+    assert checked.ndim == 3 or (checked.ndim == 4 and checked.shape[3] == 3)
+    assert not square or checked.shape[1] == checked.shape[2]
     assert checked.min() >= 0.0
     assert checked.max() <= 1.0
 

@@ -76,6 +76,18 @@ def test_features_have_the_published_size_and_repeat(inception: InceptionNetwork
     assert not np.allclose(first[0], first[1])
 
 
+def test_colours_are_taken_as_they_are(inception: InceptionNetwork) -> None:
+    """Grey is the same as three equal colours; other colours reach the network in the order red, green, blue."""
+    rng = np.random.default_rng(3)
+    grey, colour = rng.random((1, 32, 32)), rng.random((1, 32, 32, 3)).astype(np.float32)
+    repeated = inception.extract(np.stack([grey] * 3, axis=-1))
+    assert repeated == pytest.approx(inception.extract(grey), rel=1e-5)
+    with torch.no_grad():
+        direct = inception(torch.from_numpy(np.stack([colour[..., c] for c in range(3)], axis=1))).numpy()
+    assert inception.extract(colour) == pytest.approx(direct, rel=1e-5)
+    assert not np.allclose(inception.extract(colour[..., ::-1]), direct)
+
+
 def _unit(state: dict[str, torch.Tensor], name: str, padding: int | tuple[int, int]) -> Callable[..., torch.Tensor]:
     """A convolution unit written out, straight from the state dict."""
 
