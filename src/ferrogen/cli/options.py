@@ -136,6 +136,12 @@ def read_data(
         shown = ", ".join(repr(name) for name in images.skipped[:10])
         more = f" and {len(images.skipped) - 10} more" if len(images.skipped) > 10 else ""
         typer.echo(f"warning: {len(images.skipped)} images cannot be read and are left out: {shown}{more}.", err=True)
+    trained_on = None if description is None or as_ is not None else description.fingerprint
+    if trained_on not in (None, images.fingerprint):
+        typer.echo(
+            f"warning: '{data}' are not the data that the model was trained on; it may know what is held out here.",
+            err=True,
+        )
     return images
 
 

@@ -10,6 +10,7 @@ import typer
 from PIL import Image
 from typer.testing import CliRunner, Result
 
+from ferrogen.cli.options import read_data
 from ferrogen.cli.train import train
 from ferrogen.core.errors import ArgumentError, DataFileError
 from ferrogen.generation import recipes
@@ -73,6 +74,14 @@ def test_train_writes_everything_and_says_where(folder: Path, tmp_path: Path) ->
     assert names == {"vae.safetensors", "curves.csv", "curves.png", "model-card.md", "checkpoint.safetensors"}
     with pytest.raises(ArgumentError, match="`seed` must be 5"):
         invoke("--data", folder, "--out", out, "--epochs", 1, "--latent", 2, "--seed", 6, "--quiet")
+
+
+def test_other_data_than_a_models_own_are_noted(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = read_data(folder, quiet=True)
+    read_data(folder, description=own.description, quiet=True)
+    assert capsys.readouterr().err == ""
+    read_data(folder, description=own.description.model_copy(update={"fingerprint": "0" * 64}), quiet=True)
+    assert "are not the data that the model was trained on" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("small_networks")
