@@ -354,8 +354,11 @@ def digits(out: Path | None, seed: int, count: int, steps: int, weights: Path, b
     return rows
 
 
-def train(folder: Path, weights: Path, epochs: int) -> None:
-    """Train on MNIST by persistent contrastive divergence (T. Tieleman, ICML 2008, doi:10.1145/1390156.1390290)."""
+def train(folder: Path, weights: Path, epochs: int, stop: int) -> None:
+    """Train on MNIST by persistent contrastive divergence (T. Tieleman, ICML 2008, doi:10.1145/1390156.1390290).
+
+    The rate falls to nothing over ``epochs``; training ends after ``stop`` of them.
+    """
     from ferrogen.generation.datasets.idx import load_idx_folder
 
     x = torch.from_numpy(load_idx_folder(folder).train_images.reshape(-1, 784).astype(np.float32) / 255)
@@ -365,7 +368,7 @@ def train(folder: Path, weights: Path, epochs: int) -> None:
     b, c = torch.log(mean / (1 - mean)), torch.full((hidden,), -1.0)
     chains = (torch.rand((count, hidden), generator=g) < 0.3).float()
     steps, step = epochs * (x.shape[0] // batch), 0
-    for epoch in range(epochs):
+    for epoch in range(min(stop, epochs)):
         order = torch.randperm(x.shape[0], generator=g)
         for i in range(0, x.shape[0] - batch + 1, batch):
             rate = 0.05 * (1 - step / steps) if step > 600 else 0.02
@@ -391,18 +394,19 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--chains", type=int, default=4000, help="of the tiny machine")
     parser.add_argument("--full", action="store_true", help="also make digits")
-    parser.add_argument("--count", type=int, default=1000, help="digits of each kind")
-    parser.add_argument("--steps", type=int, default=200, help="Gibbs steps of a digit")
+    parser.add_argument("--count", type=int, default=400, help="digits of each kind")
+    parser.add_argument("--steps", type=int, default=500, help="Gibbs steps of a digit")
     parser.add_argument("--bit-tiles", type=int, default=24, help="tiles whose cells may serve as bits of digits")
     parser.add_argument("--weights", type=Path, default=WEIGHTS)
     parser.add_argument(
         "--train", type=Path, metavar="FOLDER", help="train weights on the IDX files of MNIST, and stop"
     )
-    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--epochs", type=int, default=30, help="over which the rate of training falls to nothing")
+    parser.add_argument("--stop", type=int, default=26, help="epoch after which training ends")
     options = parser.parse_args()
     torch.set_num_threads(1)
     if options.train is not None:
-        train(options.train, options.weights, options.epochs)
+        train(options.train, options.weights, options.epochs, options.stop)
         return
     if options.out is not None:
         options.out.mkdir(parents=True, exist_ok=True)
