@@ -191,5 +191,5 @@ def _summary(rows: list[AblationRow]) -> None:
     for how, text in (("alone", "alone"), ("left out", "left out of the whole chip"), ("added", "added to it")):
         found = [row for row in rows if row.case.how == how and row.frechet_difference.is_seen]
         found.sort(key=lambda row: -abs(row.frechet_difference.value))
-        names = ", ".join(f"{row.case.name} ({row.frechet_difference.value:+.3f})" for row in found[:5])
+        names = ", ".join(f"{row.case.name} ({row.frechet_difference.value:+.2g})" for row in found[:5])
         typer.echo(f"  seen {text}: {names or 'none'}")
