@@ -100,7 +100,7 @@ def _scales(shape: tuple[int, ...]) -> int:
 
 def _similarity(first: NDArray[np.float32], second: NDArray[np.float32]) -> _Floats:
     pair = np.stack([first, second]).astype(np.float64)
-    pair = np.moveaxis(pair, -1, 2) if pair.ndim == 5 else pair[:, :, None]  # 2, n, colours, h, w
+    pair = np.ascontiguousarray(np.moveaxis(pair, -1, 2)) if pair.ndim == 5 else pair[:, :, None]  # 2, n, colours, h, w
     scales = _scales(first.shape)
     weights = np.array(SCALE_WEIGHTS[:scales]) / sum(SCALE_WEIGHTS[:scales])
     product = np.ones(pair.shape[1:3])
