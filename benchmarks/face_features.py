@@ -3,10 +3,11 @@
     python benchmarks/face_features.py --data CELEBA
 
 The 2,000 held-out images are halved at random. One half is damaged in one way after the other and compared with the
-other half, in four spaces: the shipped network's features; the same after both sets were blurred by a pixel, which takes
-grain and sharpness out of the comparison; features of the same network with random weights; and 8 x 8 miniatures. The damages are written here anew (SciPy), not those of the training; "unseen" kinds were never trained on.
-Modes are dropped, and images repeated, among training images, because that needs more of them. The program prints
-Markdown tables: distances as multiples of that between the undamaged halves (the finite-n floor of the same space),
+other half, in four spaces: the shipped network's features; the same after both sets were blurred by a pixel, which
+takes grain and sharpness out of the comparison; features of the same network with random weights; and 8 x 8 miniatures.
+The damages are written here anew (SciPy), not those of the training; "unseen" kinds were never trained on. Modes are
+dropped, and images repeated, among training images, because that needs more of them. The program prints a Markdown
+table: distances as multiples of that between the undamaged halves (the finite-n floor of the same space), with
 intervals in the JSON file ``results/face_features.json``. No generated image is looked at.
 """
 
