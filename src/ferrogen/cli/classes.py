@@ -17,8 +17,8 @@ def classes(
     out: Annotated[
         Path | None, typer.Option(help="Folder for the class file and its card.  \\[default: that of the weights]")
     ] = None,
-    components: Annotated[int, typer.Option(help="Gaussians a class at most.")] = 16,
-    rounds: Annotated[int, typer.Option(help="Rounds of refinement: more for surer labels, fewer for diversity.")] = 4,
+    components: Annotated[int, typer.Option(help="Gaussians a class at most.")] = 4,
+    rounds: Annotated[int, typer.Option(help="Rounds of refinement: more for surer labels, fewer for diversity.")] = 5,
     seed: Annotated[int, typer.Option(help="Addresses all random numbers; equal seeds give equal files.")] = 0,
     quiet: options.Quiet = False,
     json: options.Json = False,

@@ -53,8 +53,8 @@ class ClassFitSettings(Spec):
         seed: addresses all random numbers.
     """
 
-    components: Annotated[int, Field(ge=1, le=256)] = 16
-    rounds: Annotated[int, Field(ge=0, le=20)] = 4
+    components: Annotated[int, Field(ge=1, le=256)] = 4
+    rounds: Annotated[int, Field(ge=0, le=20)] = 5
     draws: Annotated[int, Field(ge=100, le=100_000)] = 4000
     certainty: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.99
     code_components: Annotated[int, Field(ge=1, le=256)] = 8
