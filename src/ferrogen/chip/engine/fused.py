@@ -12,7 +12,7 @@ from ferrogen.chip.engine.kernels import convert, spread
 from ferrogen.chip.engine.tensors import Tiles, largest_sums
 
 _BLOCK = 65536  # conversions of one row tile at a time: their four sums take 1 MiB
-_SQUARES = 262144  # squares of codes at a time: up to a MiB, of which few layers use all
+_CODES = 524288  # codes turned over at a time, of which few layers use all
 _LEAST, _MOST = 64, 2048  # vectors of a block
 _LANES = 16  # of a vector register: vectors are filled up to a multiple
 
@@ -77,14 +77,14 @@ def fused_product(
     code, where, clipped = padded.numpy(), addresses.contiguous().numpy(), 0
     out = torch.empty((vectors, outputs), dtype=torch.float32)
     used = np.zeros((row_tiles, rows), dtype=np.bool_)
-    np.put_along_axis(used, strongest_rows.reshape(row_tiles, -1), True, axis=1)  # noqa: FBT003 (numpy's signature)
-    block = min(filled, max(_LEAST, min(_MOST, _BLOCK // outputs, _SQUARES // rows) // _LANES * _LANES))
+    used[np.arange(row_tiles)[:, None], strongest_rows.reshape(row_tiles, -1)] = True
+    block = min(filled, max(_LEAST, min(_MOST, _BLOCK // outputs, _CODES // rows) // _LANES * _LANES))
     lanes = 0
     for first in range(0, filled, max(block, 1)):
         if lanes != min(block, filled - first):  # of the first block, and of the last one
             lanes = min(block, filled - first)
             powers = _room("powers", (lanes, 2 * rows), torch.int8)
-            squares = _room("squares", (rows, lanes), torch.float32).numpy()
+            turned_to = _room("turned", (rows, lanes), torch.int8).numpy()
             total = _room("total", (outputs, lanes), torch.float32)
             sums = [
                 _room(name, (count, lanes), torch.int32)
@@ -95,7 +95,7 @@ def fused_product(
         turned = padded[first : first + lanes].T
         total.zero_()
         for tile in range(row_tiles):
-            spread(code, first, tile * rows, spread_to, squares, used[tile])
+            spread(code, first, tile * rows, spread_to, turned_to, used[tile])
             means, high, cross = known
             if way == "int8":
                 integer_product(whole[tile], turned[tile * rows : (tile + 1) * rows], bounds.mean, way, sums[0])
@@ -111,7 +111,7 @@ def fused_product(
                 means,
                 high,
                 cross[:0] if fast else cross,
-                squares,
+                turned_to,
                 mean_step[tile],
                 variance_step[tile],
                 strongest_rows[tile],

@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from ferrogen.chip.engine.turn import turned_squares
+from ferrogen.chip.engine.turn import turned_codes
 from ferrogen.core.normals import philox_words, words_to_normals
 
 REFERENCE_PLANE = 1 << 31  # normals of reference lines have planes of their own, from here
@@ -29,7 +29,7 @@ def spread(
     first: int,
     first_row: int,
     powers: NDArray[np.int8],
-    squares: NDArray[np.float32],
+    turned: NDArray[np.int8],
     used: NDArray[np.bool_],
 ) -> None:
     """Square the codes ``(vectors, inputs)`` of one row tile and some vectors.
@@ -40,10 +40,10 @@ def spread(
         first_row: of the row tile.
         powers: to write squares to as 128 a + b: a of all rows, then b, ``(lanes, 2 rows)``. Ties go to even a: half of
             all squares are divisible by four.
-        squares: to write squares to, ``(rows, lanes)``.
-        used: rows whose squares are wanted there; others may be left as they are.
+        turned: to write the codes themselves to, ``(rows, lanes)``.
+        used: rows whose codes are wanted there; others may be left as they are.
     """
-    rows, lanes = squares.shape
+    rows, lanes = turned.shape
     for i in range(lanes):
         code = codes[first + i, first_row : first_row + rows]
         high, low = powers[i, :rows], powers[i, rows:]
@@ -55,7 +55,14 @@ def spread(
             a = np.uint16(np.uint16(square + _BELOW_HALF + odd) >> _SEVEN)
             high[row] = np.int8(a)
             low[row] = np.int8(np.uint16(square - np.uint16(a << _SEVEN)))
-    turned_squares(codes, first, first_row, used, squares)
+    turned_codes(codes, first, first_row, used, turned)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _square(code: np.int8) -> np.float32:
+    """Return the square of a code, exact in single precision."""
+    value = np.float32(code)
+    return value * value
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -65,7 +72,7 @@ def _variances(
     at: np.uint64,
     high: NDArray[np.int32],
     cross: NDArray[np.int32],
-    squares: NDArray[np.float32],
+    codes: NDArray[np.int8],
     steps: NDArray[np.float32],
     noise: NDArray[np.float32],
     rows: NDArray[np.int64],
@@ -86,28 +93,28 @@ def _variances(
                 j = at + np.uint64(i)
                 whole = (np.float32(high[line, j]) * _VARIANCE_BASE + np.float32(cross[line, j])) * step
                 part = max(whole, _ZERO) + own
-                part += squares[r0, j] * v0
-                part += squares[r1, j] * v1
-                part += squares[r2, j] * v2
-                out[k, i] = part + squares[r3, j] * v3
+                part += _square(codes[r0, j]) * v0
+                part += _square(codes[r1, j]) * v1
+                part += _square(codes[r2, j]) * v2
+                out[k, i] = part + _square(codes[r3, j]) * v3
         else:
             for i in range(out.shape[1]):
                 j = at + np.uint64(i)
                 part = np.float32(high[line, j]) * _VARIANCE_BASE * step + own
-                part += squares[r0, j] * v0
-                part += squares[r1, j] * v1
-                part += squares[r2, j] * v2
-                out[k, i] = part + squares[r3, j] * v3
+                part += _square(codes[r0, j]) * v0
+                part += _square(codes[r1, j]) * v1
+                part += _square(codes[r2, j]) * v2
+                out[k, i] = part + _square(codes[r3, j]) * v3
         for more in range(4, rows.shape[1], 4):
             r0, r1, r2, r3 = rows[line, more], rows[line, more + 1], rows[line, more + 2], rows[line, more + 3]
             v0, v1 = strongest[line, more], strongest[line, more + 1]
             v2, v3 = strongest[line, more + 2], strongest[line, more + 3]
             for i in range(out.shape[1]):
                 j = at + np.uint64(i)
-                part = out[k, i] + squares[r0, j] * v0
-                part += squares[r1, j] * v1
-                part += squares[r2, j] * v2
-                out[k, i] = part + squares[r3, j] * v3
+                part = out[k, i] + _square(codes[r0, j]) * v0
+                part += _square(codes[r1, j]) * v1
+                part += _square(codes[r2, j]) * v2
+                out[k, i] = part + _square(codes[r3, j]) * v3
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -115,7 +122,7 @@ def convert(
     means: NDArray[np.int32],
     high: NDArray[np.int32],
     cross: NDArray[np.int32],
-    squares: NDArray[np.float32],
+    codes: NDArray[np.int8],
     mean_step: NDArray[np.float32],
     variance_step: NDArray[np.float32],
     rows: NDArray[np.int64],
@@ -138,7 +145,7 @@ def convert(
         means: sums of codes times means' digits, ``(2 outputs, lanes)``.
         high: of high digits of squares times high digits of variances, ``(lines, lanes)``.
         cross: of high digits times low ones, same shape; or without lines, and it is left out.
-        squares: of codes in the rows of the strongest cells, ``(rows, lanes)``.
+        codes: in the rows of the strongest cells, ``(rows, lanes)``.
         mean_step: these are those of :class:`ferrogen.chip.engine.prepared.Prepared` in this row tile.
         variance_step: likewise.
         rows: of the strongest cells.
@@ -184,7 +191,7 @@ def convert(
                 at,
                 high,
                 cross,
-                squares,
+                codes,
                 variance_step,
                 noise,
                 rows,
@@ -198,7 +205,7 @@ def convert(
             last = min(group + 4, outputs)
             philox_words(key, group // 4, plane, low_of, high_of, words)
             words_to_normals(words, normals)
-            _variances(group, last, at, high, cross, squares, variance_step, noise, rows, strongest, current)
+            _variances(group, last, at, high, cross, codes, variance_step, noise, rows, strongest, current)
             for k in range(last - group):
                 n = group + k
                 step, second = mean_step[n], outputs + n

@@ -1,4 +1,4 @@
-"""Codes turned over and squared: eight by eight bytes at a time, in whole words.
+"""Codes turned over: eight by eight bytes at a time, in whole words.
 
 A byte at a time, turning a matrix over costs more than multiplying by it. Three rounds of swaps turn eight words over
 (H. S. Warren, Hacker's Delight, 2nd ed., Addison-Wesley 2013, section 7-3).
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 _ODD_BYTES, _ODD_PAIRS, _LOW_HALF = np.uint64(0x00FF00FF00FF00FF), np.uint64(0x0000FFFF0000FFFF), np.uint64(0xFFFFFFFF)
 _BYTE, _PAIR, _HALF = np.uint64(8), np.uint64(16), np.uint64(32)
-_STRIP = 64  # vectors turned over together; their codes stay in the first-level cache
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -58,42 +57,29 @@ def _turn(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def turned_squares(
-    codes: NDArray[np.int8], first: int, first_row: int, used: NDArray[np.bool_], squares: NDArray[np.float32]
+def turned_codes(
+    codes: NDArray[np.int8], first: int, first_row: int, used: NDArray[np.bool_], out: NDArray[np.int8]
 ) -> None:
-    """Write the squares of codes ``(vectors, inputs)`` to ``(rows, lanes)``.
+    """Write codes ``(vectors, inputs)`` to ``(rows, lanes)``.
 
     Args:
         codes: of all vectors, contiguous.
         first: first vector.
         first_row: first input.
-        used: rows that are wanted.
-        squares: to write to; as many lanes as it has are squared.
+        used: rows that are wanted; others may be written, too.
+        out: to write to, contiguous; as many lanes as it has are turned over.
     """
-    rows, lanes = squares.shape
-    whole = 0  # lanes that can be turned over in words
-    if (rows | first_row | codes.shape[1]) % 8 == 0:
-        whole = lanes // 8 * 8
-        words = codes.view(np.uint64)
-        strip = np.empty((rows, _STRIP), dtype=np.int8)
+    rows, lanes = out.shape
+    if (rows | first_row | codes.shape[1] | lanes) % 8 == 0:
         chosen = np.empty(rows // 8, dtype=np.int64)
         count = 0
         for word in range(rows // 8):
             if used[8 * word : 8 * word + 8].any():
                 chosen[count] = word
                 count += 1
-        chosen = chosen[:count]
-        for start in range(0, whole, _STRIP):
-            count = min(_STRIP, whole - start)
-            _turn(words, first + start, first_row // 8, count, chosen, strip.view(np.uint64))
-            for row in range(rows):
-                if used[row]:
-                    line, out = strip[row, :count], squares[row, start : start + count]
-                    for i in range(count):
-                        value = np.float32(line[i])
-                        out[i] = value * value
+        _turn(codes.view(np.uint64), first, first_row // 8, lanes, chosen[:count], out.view(np.uint64))
+        return
     for row in range(rows):
         if used[row]:
-            for i in range(whole, lanes):
-                value = np.float32(codes[first + i, first_row + row])
-                squares[row, i] = value * value
+            for i in range(lanes):
+                out[row, i] = codes[first + i, first_row + row]

@@ -25,7 +25,7 @@ from ferrogen.mapping.training.master import MasterWeights, Response
 
 FloatLayer: TypeAlias = nn.Linear | nn.Conv1d | nn.Conv2d | nn.ConvTranspose1d | nn.ConvTranspose2d
 
-_CHUNK = 2**23  # bytes of vectors that are made at a time: they are used while they are in the cache
+_CHUNK = 2**25  # bytes of vectors that are made at a time: few calls, and memory stays small
 
 
 class AnalogLayer(nn.Module):
