@@ -40,13 +40,17 @@ def chip_generator(
     """
     from ferrogen.chip.chip import Chip
     from ferrogen.device.card import load_card
+    from ferrogen.generation.decoder import chip_spec_for
     from ferrogen.generation.generator import ChipGenerator
+    from ferrogen.generation.model_file import load_vae
     from ferrogen.sampler.latents import SamplerSpec
 
     device = load_card(card)
     point = options.operating_point(device, sample_voltage, multiply_voltage, sampling_time, temperature)
     sampler = SamplerSpec(pairs_per_latent=pairs_per_latent)
-    return ChipGenerator(model, Chip(device, seed=seed, threads=threads), point, sampler, fidelity)
+    vae = load_vae(model)
+    chip = Chip(device, seed=seed, spec=chip_spec_for(vae), threads=threads)
+    return ChipGenerator(vae, chip, point, sampler, fidelity)
 
 
 def whole_numbers(text: str, name: str) -> list[int]:
