@@ -32,6 +32,20 @@ def test_images_lie_in_reading_order_on_white() -> None:
     assert np.all(page[:, 6] == 255)
 
 
+def test_colours_stay_what_they_are(tmp_path: Path) -> None:
+    colours = np.random.default_rng(3).integers(0, 256, (4, 5, 6, 3)).astype(np.uint8)
+    page = image_grid(colours / 255.0, columns=2, scale=1, gap=1)
+    assert page.shape == (11, 13, 3)
+    assert np.array_equal(page[6:, 7:], colours[3])
+    save_png(tmp_path / "page.png", page)
+    with Image.open(tmp_path / "page.png") as image:
+        assert np.array_equal(np.asarray(image), page)
+    comparison_figure(tmp_path / "both.png", [("colour", colours[:1] / 255.0), ("grey", numbered(1, 5, 6))])
+    with Image.open(tmp_path / "both.png") as image:
+        shown = np.asarray(image.convert("RGB"))
+    assert len({tuple(pixel) for pixel in shown.reshape(-1, 3)} & {tuple(c) for c in colours[0].reshape(-1, 3)}) == 30
+
+
 @pytest.mark.parametrize(("count", "rows", "columns"), [(1, 1, 1), (2, 1, 2), (3, 2, 2), (64, 8, 8), (1000, 32, 32)])
 def test_a_grid_is_about_square(count: int, rows: int, columns: int) -> None:
     page = image_grid(np.zeros((count, 5, 5)), scale=1, gap=0)
@@ -44,8 +58,15 @@ def test_a_grid_is_no_wider_than_its_images() -> None:
 
 @pytest.mark.parametrize(
     "images",
-    [np.zeros((0, 4, 4)), np.zeros((4, 4)), np.full((1, 2, 2), np.nan), np.full((1, 2, 2), 1.01), -np.ones((1, 2, 2))],
-    ids=["none", "flat", "nan", "above", "below"],
+    [
+        np.zeros((0, 4, 4)),
+        np.zeros((4, 4)),
+        np.zeros((2, 4, 4, 4)),
+        np.full((1, 2, 2), np.nan),
+        np.full((1, 2, 2), 1.01),
+        -np.ones((1, 2, 2)),
+    ],
+    ids=["none", "flat", "four colours", "nan", "above", "below"],
 )
 def test_unusable_images_are_refused(images: np.ndarray) -> None:
     with pytest.raises(ArgumentError, match="images"):

@@ -24,6 +24,22 @@ def test_a_forward_takes_the_next_images_and_advances() -> None:
     assert clock.state_dict()["next_image"] == 10
 
 
+def test_a_forward_of_given_numbers_leaves_the_next_image_alone() -> None:
+    clock = Clock()
+    clock.seek(7)
+    numbers = torch.tensor([9, 2, 2])
+    with clock.forward_at(numbers) as now:
+        assert now.numbers.tolist() == [9, 2, 2]
+        assert image_numbers(now.addresses((3,), 0, 2, 0)).tolist() == [9, 9, 2, 2, 2, 2]
+        with clock.forward_of(5) as inner:
+            assert inner is now
+        with pytest.raises(ArgumentError, match="numbers"), clock.forward_at(numbers):
+            pass
+    assert int(clock.next_image) == 7
+    with pytest.raises(ArgumentError, match="numbers"), clock.forward_at(torch.tensor([-1])):
+        pass
+
+
 def test_a_forward_that_fails_takes_none() -> None:
     clock = Clock()
     with pytest.raises(KeyError), clock.forward_of(3):
