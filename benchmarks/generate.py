@@ -41,8 +41,9 @@ def plain_decoders(decoder: nn.Module, latents: int, *, convolutional: bool) -> 
 
     if not convolutional:
         return {"as it is": way(decoder, BATCH)}
-    last = copy.deepcopy(decoder).to(memory_format=torch.channels_last)
-    made = {}
+    last = copy.deepcopy(decoder)
+    last.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    made: dict[str, Callable[[], torch.Tensor]] = {}
     for layout, network in (("as it is", decoder), ("channels last", last)):
         made |= {f"{layout}, batches of {batch}": way(network, batch) for batch in (32, 64, BATCH)}
     return made

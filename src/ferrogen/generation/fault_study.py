@@ -379,7 +379,7 @@ def _sum(one: Usage, other: Usage) -> Usage:
 def _weight_error(generator: ChipGenerator) -> float:
     wanted = [
         layer.weight.detach().double().numpy()
-        for layer in generator.vae.decoder.layers
+        for layer in generator.vae.decoder.modules()
         if isinstance(layer, torch.nn.Linear)
     ]
     error = sum(
