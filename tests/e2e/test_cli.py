@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from ferrogen.cli import main as cli
+from ferrogen.generation.convolutional.model import ConvVAE, ConvVAESpec
 from ferrogen.generation.datasets.image_set import ImageSet
 from ferrogen.generation.model import VAE, VAESpec, initialise
 from ferrogen.generation.model_file import save_vae
@@ -55,6 +56,38 @@ def test_generate_writes_whole_results(
         assert grid.size[0] > 5 * 56
     assert len(list(out.glob("image-*.png"))) == 18
     assert not list(out.glob(".unfinished*"))
+
+
+def test_a_colour_model_goes_through_the_same_commands(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Weights of one's own, and a folder of pictures to judge them by."""
+    monkeypatch.setattr("ferrogen.generation.decoder.CONVOLUTIONAL_TILE", (64, 32))  # quicker
+    model = ConvVAE(ConvVAESpec(side=8, latent=4, decoder_channels=(4,), encoder_channels=(2,)))
+    initialise(model, torch.Generator().manual_seed(3))
+    weights, data = tmp_path / "colour.safetensors", tmp_path / "pictures"
+    save_vae(model.eval(), weights)
+    data.mkdir()
+    for k, pixels in enumerate(np.random.default_rng(4).integers(0, 256, (80, 8, 8, 3)).astype(np.uint8)):
+        Image.fromarray(pixels).save(data / f"{k}.png")
+    out = tmp_path / "out"
+    assert run(monkeypatch, "generate", weights, "--count", "3", "--quiet", "--out", out, "--pngs") == 0
+    with np.load(out / "images.npz", allow_pickle=False) as stored, Image.open(out / "image-000002.png") as png:
+        assert stored["images"].shape == (3, 8, 8, 3)
+        assert np.array_equal(np.asarray(png), np.round(255.0 * stored["images"][2]).astype(np.uint8))
+    record = json.loads((out / "run.json").read_text())
+    assert record["chip"]["tile_rows"] == 64
+    capsys.readouterr()
+    assert run(monkeypatch, "evaluate", weights, "--data", data, "--count", "16", "--quiet", "--out", out / "e") == 0
+    told = capsys.readouterr()
+    assert "learnt from other images" in told.err
+    assert "class histogram" not in told.out
+    record = json.loads((out / "e" / "evaluation.json").read_text())
+    assert record["scores"]["frechet_ratio"]["value"] > 0.0
+    assert record["data"]["test_images"] == 8
+    for name in ("images.png", "nearest.png", "budget.png"):
+        with Image.open(out / "e" / name) as figure:
+            assert figure.size[0] > 100
 
 
 def test_the_same_command_gives_the_same_images(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, weights: Path) -> None:
