@@ -44,7 +44,32 @@ class IdealProgramming:
     """Every cell that can reach its target has it exactly, after one pulse: the ideal to compare with."""
 
 
-Programming = WriteVerify | IdealProgramming
+@dataclass(frozen=True, slots=True)
+class SinglePulse:
+    """One pulse a cell, and no verify read: cells land off their targets by normal errors, those asked to stay off too.
+
+    Attributes:
+        error: standard deviation of what a cell is off by, as a share of the conductance window.
+    """
+
+    error: float = 0.05
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.error < 1.0:
+            raise argument_error("error", "lie between 0 and 1 (a share of the window)", self.error)
+
+    @property
+    def tolerance(self) -> float:
+        """Error up to which a cell counts as programmed, as a share of the window."""
+        return self.error
+
+    @property
+    def max_pulses(self) -> int:
+        """Pulses a cell takes."""
+        return 1
+
+
+Programming = WriteVerify | IdealProgramming | SinglePulse
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +119,11 @@ def program(
         ideal = np.clip((target - population.off_conductance) / reach, 0.0, 1.0)
         reached = np.isclose(population.conductance(ideal), target, rtol=0.0, atol=1e-9 * window)
         return ProgrammedState(ideal, target, np.ones(target.shape, dtype=np.int64), reached)
+    if isinstance(how, SinglePulse):
+        aim = target + how.error * window * generator.standard_normal(target.shape)
+        landed = np.clip((aim - population.off_conductance) / reach, 0.0, 1.0)
+        near = np.abs(population.conductance(landed) - target) <= how.tolerance * window
+        return ProgrammedState(landed, target, np.ones(target.shape, dtype=np.int64), near)
     state = np.zeros(target.shape)
     pulses = np.zeros(target.shape, dtype=np.int64)
     active = np.ones(target.shape, dtype=np.bool_)

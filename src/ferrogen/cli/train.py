@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from ferrogen.generation.datasets.image_set import ImageSet
 
 
+_HARDWARE = "Training for hardware"
+
+
 class Recipe(StrEnum):
     """Networks and settings that made shipped weights."""
 
@@ -37,9 +40,9 @@ def train(
     ] = None,
     *,
     data: Annotated[
-        Path,
+        Path | None,
         typer.Option(help="Folder of IDX files, folder or zip of images (a class per subfolder or none), or a .toml."),
-    ],
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for weights, curves, model card and checkpoint.")],
     model: Annotated[
         TrainedModel, typer.Option(help="vae: what draws images. features: the network that judges them.")
@@ -73,9 +76,95 @@ def train(
         typer.Option("--resume/--fresh", help="Continue from the checkpoint in --out, or start anew (vae)."),
     ] = True,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+    hardware_aware: Annotated[
+        str | None,
+        typer.Option(
+            help="Device card, name or .toml: train the decoder of --base on for its chips. Takes no --data.",
+            rich_help_panel=_HARDWARE,
+        ),
+    ] = None,
+    base: Annotated[
+        str, typer.Option(help="Weights to start from: 'mnist', 'faces' or a file.", rich_help_panel=_HARDWARE)
+    ] = "mnist",
+    chip: Annotated[
+        int | None,
+        typer.Option(
+            help="Train for the one chip of this seed (as --seed of `ferrogen generate`).  \\[default: a population]",
+            rich_help_panel=_HARDWARE,
+        ),
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Steps; a multiple of 100, which make an epoch.", rich_help_panel=_HARDWARE)
+    ] = None,
+    levels: Annotated[
+        int | None,
+        typer.Option(help="Conductance levels of a cell.  \\[default: the card's]", rich_help_panel=_HARDWARE),
+    ] = None,
+    adc_bits: Annotated[
+        int | None,
+        typer.Option(help="Bits of the converters of products.  \\[default: 8]", rich_help_panel=_HARDWARE),
+    ] = None,
+    programming_error: Annotated[
+        float | None,
+        typer.Option(
+            help="Rms error of unverified programming, as a share of the window.  \\[default: write-verify]",
+            rich_help_panel=_HARDWARE,
+        ),
+    ] = None,
+    stuck_share: Annotated[
+        float | None,
+        typer.Option(help="Share of stuck cells, half on, half off.  \\[default: none]", rich_help_panel=_HARDWARE),
+    ] = None,
 ) -> None:
-    """Train on any data set. Ctrl-C leaves a checkpoint; the same command continues."""
+    """Train on any data set, or a trained decoder for chips. Ctrl-C leaves a checkpoint; the same command continues."""
     from ferrogen.core.errors import argument_error
+
+    of_hardware = {
+        "chip": chip,
+        "steps": steps,
+        "levels": levels,
+        "adc_bits": adc_bits,
+        "programming_error": programming_error,
+        "stuck_share": stuck_share,
+    }
+    if hardware_aware is not None:
+        from ferrogen.cli.hardware_training import train_hardware_aware
+
+        of_data = {
+            "recipe": recipe,
+            "data": data,
+            "latent": latent,
+            "side": side,
+            "colour": colour,
+            "as": as_,
+            "held_out": held_out,
+        }
+        for name, value in of_data.items():
+            if value is not None:
+                raise argument_error(name, "be left out with --hardware-aware, which learns from no images", value)
+        if model is TrainedModel.FEATURES:
+            raise argument_error("model", "be vae with --hardware-aware", model.value)
+        if epochs is not None and steps is not None:
+            raise argument_error("steps", "be left out where --epochs is given", steps)
+        written = train_hardware_aware(
+            base,
+            hardware_aware,
+            out,
+            chip=chip,
+            resume=resume,
+            quiet=quiet,
+            given={"seed": seed, "patience": patience, "steps": steps if epochs is None else 100 * epochs},
+            conditions={name: of_hardware[name] for name in list(of_hardware)[2:]},
+        )
+        typer.echo(f"Weights: {written}")
+        return
+    for name, value in of_hardware.items():
+        if value is not None:
+            raise argument_error(name, "be left out without --hardware-aware", value)
+    if base != "mnist":
+        raise argument_error("base", "be left out without --hardware-aware", base)
+    if data is None:
+        raise argument_error("data", "be given", None, "Give images with --data, or a card with --hardware-aware.")
     from ferrogen.generation.recipes import RECIPE_SIZES, RecipeName
     from ferrogen.generation.stopping import check_patience
 

@@ -78,8 +78,9 @@ class _Currents(torch.autograd.Function):
         levels: SignedLevels,
         window_current: torch.Tensor,
         deviation: torch.Tensor,
+        held: torch.Tensor | None,
     ) -> torch.Tensor:
-        ctx.save_for_backward(weight, full_weight, window_current)
+        ctx.save_for_backward(weight, full_weight, window_current, held)
         ctx.levels, inputs = levels, weight.shape[1]
         unit = window_current * levels.reach
         if len(levels.slice_weights) == 1 and levels.steps:
@@ -88,6 +89,8 @@ class _Currents(torch.autograd.Function):
         else:
             shown = _carried((weight / full_weight[:, None]).clamp_(-1.0, 1.0), levels)
         shown.mul_(unit)
+        if held is not None:  # what a stuck cell shows is among the deviations
+            shown.masked_fill_((held[0, :, :inputs] & (shown > 0.0)) | (held[1, :, :inputs] & (shown < 0.0)), 0.0)
         if inputs == deviation.shape[1]:
             return shown.add_(deviation)
         whole = deviation.clone()
@@ -97,7 +100,7 @@ class _Currents(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        weight, full_weight, window_current = ctx.saved_tensors
+        weight, full_weight, window_current, held = ctx.saved_tensors
         levels = ctx.levels
         gradient = gradients[0][:: len(levels.slice_weights), : weight.shape[1]]
         slope = window_current * (levels.reach / levels.slice_weights[0]) / full_weight
@@ -106,7 +109,10 @@ class _Currents(torch.autograd.Function):
         beyond = weight.abs() > full_weight[:, None]
         if bool(beyond.any()):
             through.masked_fill_(beyond.logical_and_(gradient * weight <= 0.0), 0.0)
-        return through, None, None, None, None
+        if held is not None:
+            # With one cell of a pair stuck the gradient passes on either side of zero: the way to the working cell.
+            through.masked_fill_(held.all(dim=0)[:, : weight.shape[1]], 0.0)
+        return through, None, None, None, None, None
 
 
 def level_currents(
@@ -115,6 +121,7 @@ def level_currents(
     levels: SignedLevels,
     window_current: torch.Tensor,
     deviation: torch.Tensor,
+    held: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Return the mean currents at full input [A] of every conversion, ``(conversions, word lines)``, with gradients.
 
@@ -127,6 +134,8 @@ def level_currents(
         levels: of the cells.
         window_current: of a cell's whole window at full input [A], shape ``()``.
         deviation: what is added to the currents of the levels [A], shape ``(conversions, word lines)``.
+        held: which cells of differential pairs are stuck and follow no weight, bool, shape ``(2, conversions, word
+            lines)``, those of positive weights first; None: none. What they show is a deviation.
     """
-    currents: torch.Tensor = _Currents.apply(weight, full_weight, levels, window_current, deviation)  # type: ignore[no-untyped-call]
+    currents: torch.Tensor = _Currents.apply(weight, full_weight, levels, window_current, deviation, held)  # type: ignore[no-untyped-call]
     return currents

@@ -52,12 +52,12 @@ def _logical(chip: Chip, number: int) -> Array:
     if tile.placement is None:
         return tile.state.target.copy()
     values = np.full((spec.logical_rows, 2 * spec.logical_pairs), chip.window.low)
-    rows, lines, first, placed = _lines(tile.placement)
+    rows, lines, first, placed = placed_lines(tile.placement)
     values[np.ix_(rows, placed)] = tile.state.target[np.ix_(first, lines)]
     return values
 
 
-def _lines(placement: Placement) -> tuple[NDArray[np.int64], ...]:
+def placed_lines(placement: Placement) -> tuple[NDArray[np.int64], ...]:
     """Return logical rows, physical lines of logical ones, the rows' first word lines, and the logical lines placed."""
     carried, first = np.unique(placement.row_of, return_index=True)
     used, line_of = carried >= 0, placement.line_of

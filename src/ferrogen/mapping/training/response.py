@@ -12,7 +12,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from ferrogen.chip.chip import Chip
 from ferrogen.chip.engine.prepared import Prepared
 from ferrogen.chip.point import OperatingPoint
 from ferrogen.circuit.converters import ADC, DAC, IdealADC
@@ -24,7 +26,7 @@ from ferrogen.mapping.coding.window import coding_window
 from ferrogen.mapping.layer import AnalogLinear
 from ferrogen.mapping.training.levels import SignedLevels, level_currents, signed_levels
 from ferrogen.mapping.training.product import Conversion, noisy_product
-from ferrogen.mapping.training.program import full_weights
+from ferrogen.mapping.training.program import full_weights, placed_lines
 from ferrogen.mapping.training.straight_through import input_shares
 
 
@@ -44,6 +46,7 @@ class TileResponse:
         input_levels: largest input code; 0: an ideal converter.
         output_scale: output for a conversion's current [1/A], shape ``(conversions,)``.
         key: of the stream of training noise.
+        held: which cells of differential pairs are stuck, as in :func:`.level_currents`; None: none are.
     """
 
     full_weight: torch.Tensor
@@ -56,6 +59,7 @@ class TileResponse:
     input_levels: int
     output_scale: torch.Tensor
     key: np.uint64
+    held: torch.Tensor | None = None
 
     @property
     def outputs(self) -> int:
@@ -71,7 +75,7 @@ class TileResponse:
             weight: shape ``(outputs, inputs)``.
         """
         row_tiles, rows, _ = self.variance.shape
-        whole = level_currents(weight, self.full_weight, self.levels, self.window_current, self.deviation)
+        whole = level_currents(weight, self.full_weight, self.levels, self.window_current, self.deviation, self.held)
         return whole.view(-1, row_tiles, rows).permute(1, 2, 0)
 
     def found(self, weight: torch.Tensor, mean: torch.Tensor) -> TileResponse:
@@ -95,7 +99,25 @@ class TileResponse:
         order = torch.from_numpy(generator.permutation(own.numel())).to(own.device)
         elsewhere = self.deviation.clone()
         elsewhere[:, :inputs] = own.reshape(-1)[order].view(own.shape)
-        return replace(self, deviation=elsewhere)
+        # Stuck cells are at other places on another chip, and among the deviations here.
+        return replace(self, deviation=elsewhere, held=None)
+
+    def compensated(self, weight: torch.Tensor) -> torch.Tensor:
+        """Return weights with which pairs with one stuck cell come nearest to the weights given.
+
+        A pair's working cell is asked for what the stuck one is off; where it works the wrong way, for nothing.
+
+        Args:
+            weight: wanted, shape ``(outputs, inputs)``.
+        """
+        if self.held is None:
+            return weight
+        inputs = weight.shape[1]
+        plus, minus = self.held[:, :, :inputs]
+        unit = self.window_current * self.levels.reach
+        asked = weight / self.full_weight[:, None] - self.deviation[:, :inputs] / unit
+        asked = torch.where(plus, asked.clamp(-1.0, 0.0), asked.clamp(0.0, 1.0)) * self.full_weight[:, None]
+        return torch.where(plus ^ minus, asked, weight)
 
     def shares(self, x: torch.Tensor) -> torch.Tensor:
         """Return inputs of any shape as shares of the full drive, on the converter's codes, with gradients."""
@@ -191,6 +213,46 @@ def check_trainable(layer: AnalogLinear, point: OperatingPoint) -> None:
         )
 
 
+def stuck_pairs(layer: AnalogLinear, conversions: int, lines: int, device: torch.device) -> torch.Tensor | None:
+    """Return which cells of a layer's differential pairs are stuck, bool ``(2, conversions, lines)``; None: none are.
+
+    Args:
+        layer: programmed.
+        conversions: of the layer.
+        lines: word lines of all its row tiles together.
+        device: of the result.
+    """
+    if layer.coding.scheme != "differential":
+        return None
+    held = np.zeros((2, conversions, lines), dtype=np.bool_)
+    each = lines // len(layer.blocks.blocks)
+    for number, row in enumerate(layer.blocks.blocks):
+        first = 0
+        for block, count in zip(row, layer.blocks.conversions, strict=True):
+            stuck = _stuck(layer.chip, block.tile)
+            if stuck is not None:
+                cells = stuck[block.of_rows, block.of_lines].T
+                rows = slice(number * each, number * each + cells.shape[1])
+                held[0, first : first + count, rows] = cells[0::2][:count]
+                held[1, first : first + count, rows] = cells[1::2][:count]
+            first += count
+    return torch.from_numpy(held).to(device) if held.any() else None
+
+
+def _stuck(chip: Chip, number: int) -> NDArray[np.bool_] | None:
+    """Return which of a tile's logical cells are stuck; those that lie on no line are."""
+    tile = chip.tile(number)
+    if tile.faults is None:
+        return None
+    cells = tile.faults.mask("stuck_on") | tile.faults.mask("stuck_off")
+    if tile.placement is None:
+        return cells
+    logical = np.ones((chip.spec.logical_rows, 2 * chip.spec.logical_pairs), dtype=np.bool_)
+    rows, lines, first, placed = placed_lines(tile.placement)
+    logical[np.ix_(rows, placed)] = cells[np.ix_(first, lines)]
+    return logical
+
+
 def tile_response(
     layer: AnalogLinear, weight: torch.Tensor, point: OperatingPoint, now: Presented | None = None
 ) -> TileResponse:
@@ -222,5 +284,6 @@ def tile_response(
         input_levels=2 ** (dac.bits - 1) - 1 if isinstance(dac, DAC | PulseWidth) else 0,
         output_scale=(layer.scale / drive).to(device) * now.input_scale,
         key=chip.streams.key(Purpose.TRAINING_NOISE, *layer.blocks.address),
+        held=stuck_pairs(layer, conversions, row_tiles * rows, device),
     )
     return blank.found(weight.to(device), now.mean)
