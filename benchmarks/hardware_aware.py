@@ -73,7 +73,9 @@ class Judge:
         card, spec = conditions.card(self.card), conditions.chip_spec(ChipSpec())
         distances, deviations = [], []
         for model, seed in zip(models, seeds, strict=True):
-            generator = ChipGenerator(model, Chip(card, seed=seed, spec=spec), sampler_spec=SamplerSpec(calibration_reads=2048))
+            generator = ChipGenerator(
+                model, Chip(card, seed=seed, spec=spec), sampler_spec=SamplerSpec(calibration_reads=2048)
+            )
             made, latents = generator.images_and_latents(0, self.images)
             with torch.inference_mode():
                 wanted = as_pictures(self.model.decoder(torch.from_numpy(latents)), self.model.spec)
