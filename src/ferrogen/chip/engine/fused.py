@@ -12,7 +12,9 @@ from ferrogen.chip.engine.kernels import convert, spread
 from ferrogen.chip.engine.tensors import Tiles, largest_sums
 
 _BLOCK = 65536  # conversions of one row tile at a time: their four sums take 1 MiB
-_CODES = 524288  # codes turned over at a time, of which few layers use all
+_CODES = (
+    262144  # codes turned over at a time, of which few layers use all: with the sums, what a core's own cache holds
+)
 _LEAST, _MOST = 64, 2048  # vectors of a block
 _LANES = 16  # of a vector register: vectors are filled up to a multiple
 

@@ -181,6 +181,6 @@ class AnalogPart(nn.Module):
         return self._recombined(current), torch.tensor(clipped)
 
     def _recombined(self, current: Tensor) -> Tensor:
-        scaled = current * self.gain
+        scaled = current.mul_(self.gain)  # the currents are nobody else's
         count = self.linear.conversions_per_output
         return scaled if count == 1 else scaled.unflatten(-1, (-1, count)).sum(dim=-1)  # type: ignore[no-untyped-call]
