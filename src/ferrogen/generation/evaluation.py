@@ -141,6 +141,7 @@ def evaluate(
     record = provenance(generator, count)
     record["data"] = {
         "read_as": data.description.name,
+        "skipped": list(data.skipped),
         "train_images": len(data.train_images),
         "test_images": len(data.test_images),
         "train_fingerprint": data.fingerprint,
