@@ -170,7 +170,7 @@ def test_folder_without_a_file(tmp_path: Path) -> None:
 
 
 def test_mnist() -> None:
-    folder = Path(__file__).parents[3] / ".." / "shared" / "data" / "mnist"
+    folder = Path(__file__).parents[4] / ".." / "shared" / "data" / "mnist"
     if not folder.is_dir():
         pytest.skip("MNIST is not beside the repository (../shared/data/mnist)")
     data = idx.load_idx_folder(folder)
