@@ -91,7 +91,7 @@ def reference_moments(
     if judge is None:
         judge = "mnist" if isinstance(generator.vae, VAE) else "faces"
     if judge not in JUDGES.values():
-        must = "be given with a model or a feature network of your own"
+        must = "be given unless the images are digits that the shipped network judges"
         raise argument_error("data", must, "absent", "Say with --data what the images are compared with.")
     return load_reference_moments(judge)
 

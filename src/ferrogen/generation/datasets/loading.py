@@ -88,6 +88,11 @@ def load_data(
         raise DataFileError(f"Data '{path}' are {kinds[found]}, but '{description.name}' is {kinds[wanted]}.")
     changes: dict[str, object] = {"side": side, "channels": channels, "held_out_share": held_out}
     if idx:
+        if description is not None and description.held_out_numbers is not None:
+            raise DataFileError(
+                f"Data '{path}' are IDX files, but '{description.name}' is split by the numbers of its image files."
+                " Give the data that the model learnt from, or read these with --as."
+            )
         if held_out is not None:
             raise argument_error("held-out", "be left out with IDX files, which their makers have split", held_out)
         return _read_idx(path, description, changes)

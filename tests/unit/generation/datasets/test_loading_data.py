@@ -273,6 +273,9 @@ def test_idx_as_stored_and_resized(tmp_path: Path) -> None:
 
 def test_options_that_do_not_fit_are_named(tmp_path: Path) -> None:
     folder = idx_folder(tmp_path / "idx")
+    numbered = shipped_description("celeba").model_copy(update={"format": None})  # as a model's weights know it
+    with pytest.raises(DataFileError, match="'celeba' is split by the numbers"):
+        load_data(folder, numbered)
     with pytest.raises(ArgumentError, match="`held-out` must be left out with IDX files"):
         load_data(folder, held_out=0.1)
     with pytest.raises(ArgumentError, match="`side` is 7"):
