@@ -293,5 +293,7 @@ def run(
     print(f"{share:.1f} % of {millions:.2f} million products an image are on {report.tiles_used} tiles")
     cycles, lasts = source.cycles_per_image, 1e3 * source.time_per_image
     print(f"noise: {sum(source.draws)} numbers an image, read in {cycles} cycles: {lasts:.0f} ms on the chip")
+    if report.latency_per_image is not None:
+        print(f"products: {1e3 * report.latency_per_image:.0f} ms, one layer and one vector after the other")
     if options.out is not None:
         write(result, options.out, task.name)
