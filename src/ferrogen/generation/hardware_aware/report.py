@@ -37,8 +37,8 @@ def write_curves(folder: Path, curves: Tensor, trainer: HardwareTrainer) -> None
     losses = trainer.losses()
     epochs = [number * trainer.steps_per_epoch for number in range(len(losses))]
     for name, header, rows in (
-        ("curves.csv", ["step", *CURVES[:2]], [row[:3] for row in curves.tolist()]),
-        ("held-out.csv", ["step", CURVES[2]], [list(row) for row in zip(epochs, losses.tolist(), strict=True)]),
+        ("curves.csv", ["step", *CURVES[:-1]], [row[:-1] for row in curves.tolist()]),
+        ("held-out.csv", ["step", CURVES[-1]], [list(row) for row in zip(epochs, losses.tolist(), strict=True)]),
     ):
         with (folder / name).open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
@@ -46,9 +46,10 @@ def write_curves(folder: Path, curves: Tensor, trainer: HardwareTrainer) -> None
             writer.writerows([int(step), *(f"{value:.6g}" for value in values)] for step, *values in rows)
     figure = Figure(figsize=(9.0, 3.5), layout="constrained")
     left, right = figure.subplots(1, 2)
-    for number, label in enumerate(("pixels [full scale]", "encoder's latents [deviations]"), 1):
+    labels = ("pixels, rms [full scale]", "features' means [deviations]", "features' covariance [share]")
+    for number, label in enumerate(labels, 1):
         left.plot(curves[:, 0], curves[:, number], label=label, linewidth=1.0)
-    left.set(xlabel="step", ylabel="rms off the float decoder", yscale="log")
+    left.set(xlabel="step", ylabel="off the float decoder", yscale="log")
     left.legend()
     right.plot(epochs, losses, marker="o", markersize=3.0, linewidth=1.0)
     right.set(xlabel="step", ylabel="loss on held-out latents", yscale="log")

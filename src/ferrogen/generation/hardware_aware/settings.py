@@ -29,8 +29,9 @@ class HardwareSettings(Spec):
         batch: pictures a step.
         held_out: pictures of latents that are never trained with.
         learning_rate: of Adam, relative to the rms weight of each layer; it falls linearly to zero.
-        feature_weight: of the distance in the features of the model's own encoder (its latent means), beside that of
-            the pixels.
+        latent_weight: of the distance of the latent means, beside that of the pixels (:mod:`.distance`).
+        mean_weight: of the distance of the features' means.
+        covariance_weight: of the distance of their covariances.
         calibration_reads: from which a chip's latents are calibrated.
         patience: stop after so many epochs without a lower loss on the held-out latents; None: do all steps.
         seed: addresses the chips of a population.
@@ -39,13 +40,15 @@ class HardwareSettings(Spec):
     target: Literal["chip", "population"] = "population"
     chip_seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     conditions: Conditions = Conditions()
-    steps: _Steps = 600
+    steps: _Steps = 1200
     steps_per_chip: _Steps = 25
     steps_per_epoch: _Steps = 100
-    batch: Annotated[int, Field(ge=1, le=4096)] = 64
+    batch: Annotated[int, Field(ge=2, le=4096)] = 128
     held_out: Annotated[int, Field(ge=16, le=65536)] = 512
-    learning_rate: Annotated[float, Field(gt=0.0, le=1.0)] = 0.004
-    feature_weight: _Weight = 0.02
+    learning_rate: Annotated[float, Field(gt=0.0, le=1.0)] = 0.002
+    latent_weight: _Weight = 0.05
+    mean_weight: _Weight = 1.0
+    covariance_weight: _Weight = 0.1
     calibration_reads: Annotated[int, Field(ge=512)] = 1024
     patience: Annotated[int | None, Field(ge=1)] = None
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0

@@ -2,9 +2,8 @@
 
 The float decoder teaches: on latents that the chip's own sampler draws, the chip's pictures are to be those that the
 float decoder makes of the same latents (distillation, G. Hinton et al., arXiv:1503.02531; no images are needed). The
-distance is that of the pixels, and that of the latent means which the model's own encoder finds in the pictures, so
-that what is left of the error is where the encoder sees least of it. Gradients pass rounding unchanged (straight
-through, Y. Bengio et al., arXiv:1308.3432).
+distance is that of the pixels and of what the model's own encoder sees (:mod:`.distance`). Gradients pass rounding
+unchanged (straight through, Y. Bengio et al., arXiv:1308.3432).
 
 The weights of now are programmed again and again: on the one chip, or for a population each time on another. A chip
 that is programmed in training is one that :class:`.ChipGenerator` makes, so a weight file that is loaded onto the chip
@@ -29,14 +28,15 @@ from ferrogen.core.spec import Spec
 from ferrogen.core.streams import Purpose, Streams
 from ferrogen.device.card import DeviceCard
 from ferrogen.generation.generator import ChipGenerator
+from ferrogen.generation.hardware_aware.distance import distance
 from ferrogen.generation.hardware_aware.forward import Forward, compensate, hardware_forward
 from ferrogen.generation.hardware_aware.settings import HardwareSettings
 from ferrogen.generation.model_file import AnyVAE
 from ferrogen.generation.pictures import as_network_input
 from ferrogen.sampler.latents import SamplerSpec
 
-CURVES: Final = ("pixel_deviation", "latent_deviation", "held_out_loss")
-"""Of a step: rms of the pixels and of the encoder's latent means off the float decoder's; the last held-out loss."""
+CURVES: Final = ("pixel_deviation", "mean_deviation", "covariance_deviation", "held_out_loss")
+"""Of a step, roots of :class:`.Distance`: of pixels, and of features' means and covariances; the last held-out loss."""
 
 FIRST_IMAGE: Final = 2**30
 """Training's image numbers begin here, far from those that runs ask for; held-out ones are just below."""
@@ -152,21 +152,20 @@ class HardwareTrainer:
         latents = torch.from_numpy(session.generator.draw_latents(first, settings.batch))
         with torch.no_grad():
             wanted = self.teacher.decoder(latents)
-            meant = self.teacher.encoder(wanted)[0]
         for name, optimiser in self.optimisers.items():
             rate = self._rates[int(name.removeprefix("decoder"))]
             optimiser.param_groups[0]["lr"] = rate * (1.0 - self.steps_done / settings.steps)
             optimiser.zero_grad()
         made = session.forward(latents, torch.arange(first, first + settings.batch))
-        pixels = (made - wanted).square().mean()
-        features = (self.teacher.encoder(made)[0] - meant).square().mean()
-        torch.autograd.backward(pixels + settings.feature_weight * features)
+        found = distance(self.teacher, made, wanted)
+        torch.autograd.backward(found.total(settings))
         for optimiser in self.optimisers.values():
             optimiser.step()
         self.steps_done += 1
         if self.steps_done % self.steps_per_epoch == 0:
             self._look()
-        return float(pixels.detach().sqrt()), float(features.detach().sqrt()), float(self.losses()[-1])
+        values = (found.pixels.sqrt(), found.mean.sqrt(), found.covariance.sqrt())
+        return *(float(value.detach()) for value in values), float(self.losses()[-1])
 
     def result(self) -> AnyVAE:
         """Return the model with the decoder that was best on the held-out latents."""
@@ -184,9 +183,8 @@ class HardwareTrainer:
         count = self.settings.held_out
         made, latents = generator.images_and_latents(FIRST_IMAGE - 2 * count, count)
         wanted = self.teacher.decoder(torch.from_numpy(latents))
-        seen = as_network_input(made, self.teacher.spec)
-        features = (self.teacher.encoder(seen)[0] - self.teacher.encoder(wanted)[0]).square().mean()
-        return float((seen.reshape(wanted.shape) - wanted).square().mean() + self.settings.feature_weight * features)
+        seen = as_network_input(made, self.teacher.spec).reshape(wanted.shape)
+        return float(distance(self.teacher, seen, wanted).total(self.settings))
 
     def _begin(self) -> None:
         """Note where the run starts from; bring pairs with a stuck cell near what is wanted."""
