@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from torch import library
 
 from ferrogen.chip.engine.prepared import Prepared, prepare_currents
 from ferrogen.chip.engine.product import input_codes, product
@@ -65,7 +66,7 @@ def test_the_operator_is_a_proper_one() -> None:
         input_codes(torch.randn(5, 40), 2.0, 127), torch.arange(5), None, p.mean_digits, p.mean_step, p.variance_digits,
         p.variance_step, p.strongest_rows, p.strongest_variance, p.noise, p.full_scale, p.key, None, 127, False,
     )  # fmt: skip
-    torch.library.opcheck(torch.ops.ferrogen.analog_product.default, arguments)
+    library.opcheck(torch.ops.ferrogen.analog_product.default, arguments)
 
 
 def test_prepared_tensors_go_there_and_back() -> None:
