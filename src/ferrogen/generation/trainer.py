@@ -8,8 +8,6 @@ doi:10.1038/s41467-020-16108-9).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated, Final
 
 import torch
@@ -21,6 +19,7 @@ from ferrogen.core.spec import Spec
 from ferrogen.core.streams import Purpose, Streams
 from ferrogen.generation.adversary import GROUP, Critic, gradient_penalty
 from ferrogen.generation.model import VAE, Decoder, VAESpec, initialise
+from ferrogen.generation.stepping import ImageOrder, adam, follow, frozen, set_rates, step_generator
 
 CURVES: Final = ("reconstruction_nats", "divergence_nats", "critic_loss", "decoder_adversarial_loss")
 """What a step reports: the first two per image, then logistic losses (ln 2 a set if the critic guesses)."""
@@ -85,8 +84,8 @@ class Trainer:
         self.streams = Streams(settings.seed)
         self.model = VAE(spec)
         self.critic = Critic()
-        initialise(self.model, self._generator(Purpose.INITIAL_WEIGHTS, 0))
-        initialise(self.critic, self._generator(Purpose.INITIAL_WEIGHTS, 1))
+        initialise(self.model, step_generator(self.streams, Purpose.INITIAL_WEIGHTS, 0))
+        initialise(self.critic, step_generator(self.streams, Purpose.INITIAL_WEIGHTS, 1))
         self.average = Decoder(spec)
         self.average.load_state_dict(self.model.decoder.state_dict())
         adversarial = settings.adversarial_weight > 0.0
@@ -99,19 +98,16 @@ class Trainer:
             self.optimisers["critic"] = adam(self.critic, settings.critic_rate, _ADVERSARIAL_BETAS)
         self.rates = {name: optimiser.param_groups[0]["lr"] for name, optimiser in self.optimisers.items()}
         self.steps_done = 0
-        self.steps_per_epoch = len(images) // settings.batch
+        self.order = ImageOrder(self.streams, len(images), settings.batch)
+        self.steps_per_epoch = self.order.steps_per_epoch
         self.steps = settings.epochs * self.steps_per_epoch
-        self._order: tuple[int, Tensor] | None = None
-
-    def _generator(self, purpose: Purpose, *address: int) -> torch.Generator:
-        return torch.Generator().manual_seed(int(self.streams.key(purpose, *address)))
 
     def step(self) -> tuple[float, ...]:
         """Do one step on the next batch and return the values named in :data:`CURVES`."""
         settings = self.settings
-        generator = self._generator(Purpose.TRAINING, 1, self.steps_done)
-        real = self.images[self._batch()]
-        self._set_rates()
+        generator = step_generator(self.streams, Purpose.TRAINING, 1, self.steps_done)
+        real = self.images[self.order.chosen(self.steps_done)]
+        set_rates(self.optimisers, self.rates, self.steps_done / self.steps, settings.decay_from)
         weights = self._noisy_weights(generator)
         drawn = critic_loss = fooling = None
         if settings.adversarial_weight > 0.0:
@@ -131,7 +127,7 @@ class Trainer:
         torch.autograd.backward(loss)
         for name in ("encoder", "decoder"):
             self.optimisers[name].step()
-        self._update_average()
+        follow(self.average, self.model.decoder, settings.averaging, self.steps_done)
         self.steps_done += 1
         values = (reconstruction / settings.batch, divergence / settings.batch, critic_loss, fooling)
         return tuple(0.0 if value is None else float(value.detach()) for value in values)
@@ -142,18 +138,6 @@ class Trainer:
         model.encoder.load_state_dict(self.model.encoder.state_dict())
         model.decoder.load_state_dict(self.average.state_dict())
         return model.eval()
-
-    def _batch(self) -> Tensor:
-        epoch, index = divmod(self.steps_done, self.steps_per_epoch)
-        if self._order is None or self._order[0] != epoch:
-            permutation = self.streams.generator(Purpose.TRAINING, 0, epoch).permutation(len(self.images))
-            self._order = (epoch, torch.from_numpy(permutation))
-        return self._order[1][index * self.settings.batch : (index + 1) * self.settings.batch]
-
-    def _set_rates(self) -> None:
-        left = (1.0 - self.steps_done / self.steps) / (1.0 - self.settings.decay_from)
-        for name, optimiser in self.optimisers.items():
-            optimiser.param_groups[0]["lr"] = self.rates[name] * min(1.0, left)
 
     def _noisy_weights(self, generator: torch.Generator) -> list[tuple[Tensor, Tensor]]:
         noisy: list[tuple[Tensor, Tensor]] = []
@@ -183,18 +167,6 @@ class Trainer:
         self.optimisers["critic"].step()
         return loss
 
-    @torch.no_grad()
-    def _update_average(self) -> None:
-        # The early average follows fast, so that it does not carry the initial weights along.
-        keep = min(self.settings.averaging, self.steps_done / (self.steps_done + 20))
-        for kept, new in zip(self.average.parameters(), self.model.decoder.parameters(), strict=True):
-            kept.lerp_(new, 1.0 - keep)
-
-
-def adam(network: torch.nn.Module, rate: float, betas: tuple[float, float]) -> torch.optim.Adam:
-    """Return an Adam for all parameters of a network."""
-    return torch.optim.Adam(network.parameters(), rate, betas, fused=True)
-
 
 def _logits(weights: list[tuple[Tensor, Tensor]], latents: Tensor) -> Tensor:
     """Compute :meth:`Decoder.logits` with the weights and biases given."""
@@ -202,13 +174,3 @@ def _logits(weights: list[tuple[Tensor, Tensor]], latents: Tensor) -> Tensor:
     for weight, bias in inner:
         latents = relu(linear(latents, weight, bias))
     return linear(latents, *last)
-
-
-@contextmanager
-def frozen(network: torch.nn.Module) -> Iterator[None]:
-    """Let no gradient gather in a network for the while."""
-    network.requires_grad_(requires_grad=False)
-    try:
-        yield
-    finally:
-        network.requires_grad_(requires_grad=True)

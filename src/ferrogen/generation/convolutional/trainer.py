@@ -26,7 +26,7 @@ from ferrogen.generation.adversary import GROUP
 from ferrogen.generation.convolutional.critic import ConvCritic, change
 from ferrogen.generation.convolutional.model import ConvDecoder, ConvVAE, ConvVAESpec, fold
 from ferrogen.generation.model import initialise
-from ferrogen.generation.trainer import adam, frozen
+from ferrogen.generation.stepping import ImageOrder, adam, follow, frozen, set_rates, step_generator
 
 CONV_CURVES: Final = (
     "reconstruction_error",
@@ -105,8 +105,8 @@ class ConvTrainer:
         self.model = ConvVAE(spec)
         self.model.decoder = ConvDecoder(spec, norms=True)
         self.critic = ConvCritic(spec, settings.critic_channels)
-        initialise(self.model, self._generator(Purpose.INITIAL_WEIGHTS, 0))
-        initialise(self.critic, self._generator(Purpose.INITIAL_WEIGHTS, 1))
+        initialise(self.model, step_generator(self.streams, Purpose.INITIAL_WEIGHTS, 0))
+        initialise(self.critic, step_generator(self.streams, Purpose.INITIAL_WEIGHTS, 1))
         for parameter in (*self.model.parameters(), *self.critic.parameters()):
             if parameter.ndim == 4:  # what convolutions are fastest with
                 parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
@@ -122,19 +122,16 @@ class ConvTrainer:
             self.optimisers["critic"] = adam(self.critic, settings.critic_rate, _ADVERSARIAL_BETAS)
         self.rates = {name: optimiser.param_groups[0]["lr"] for name, optimiser in self.optimisers.items()}
         self.steps_done = 0
-        self.steps_per_epoch = len(images) // settings.batch
+        self.order = ImageOrder(self.streams, len(images), settings.batch)
+        self.steps_per_epoch = self.order.steps_per_epoch
         self.steps = settings.epochs * self.steps_per_epoch
-        self._order: tuple[int, Tensor] | None = None
-
-    def _generator(self, purpose: Purpose, *address: int) -> torch.Generator:
-        return torch.Generator().manual_seed(int(self.streams.key(purpose, *address)))
 
     def step(self) -> tuple[float, ...]:
         """Do one step on the next batch and return the values named in :data:`CONV_CURVES`."""
         settings = self.settings
-        generator = self._generator(Purpose.TRAINING, 1, self.steps_done)
+        generator = step_generator(self.streams, Purpose.TRAINING, 1, self.steps_done)
         real = self._batch(generator)
-        self._set_rates()
+        set_rates(self.optimisers, self.rates, self.steps_done / self.steps, settings.decay_from)
         with _half():
             mean, log_variance = self.model.encoder(real)
         latents = mean + (log_variance / 2).exp() * torch.randn(mean.shape, generator=generator)
@@ -164,7 +161,7 @@ class ConvTrainer:
         torch.autograd.backward(loss)
         for name in ("encoder", "decoder"):
             self.optimisers[name].step()
-        self._update_average()
+        follow(self.average, self.model.decoder, settings.averaging, self.steps_done)
         self.steps_done += 1
         values = ((squares / self.spec.pixel_values).sqrt(), divergence, critic_loss, fooling, features)
         return tuple(0.0 if value is None else float(value.detach()) for value in values)
@@ -181,7 +178,7 @@ class ConvTrainer:
             if isinstance(norm, torch.nn.BatchNorm2d):
                 norm.reset_running_stats()
                 norm.momentum = None  # the plain mean over the batches
-        generator = self._generator(Purpose.TRAINING, 2)
+        generator = step_generator(self.streams, Purpose.TRAINING, 2)
         decoder.train()
         for _ in range(_STATISTICS_BATCHES):
             decoder(torch.randn(self.settings.batch, self.spec.latent, generator=generator))
@@ -191,21 +188,11 @@ class ConvTrainer:
         return model.eval()
 
     def _batch(self, generator: torch.Generator) -> Tensor:
-        epoch, index = divmod(self.steps_done, self.steps_per_epoch)
-        if self._order is None or self._order[0] != epoch:
-            permutation = self.streams.generator(Purpose.TRAINING, 0, epoch).permutation(len(self.images))
-            self._order = (epoch, torch.from_numpy(permutation))
-        chosen = self._order[1][index * self.settings.batch : (index + 1) * self.settings.batch]
-        images = self.images[chosen].float() / 255.0
+        images = self.images[self.order.chosen(self.steps_done)].float() / 255.0
         if self.settings.mirror:
             turned = torch.rand(len(images), 1, 1, 1, generator=generator) < 0.5
             images = torch.where(turned, images.flip(3), images)
         return images.contiguous(memory_format=torch.channels_last)
-
-    def _set_rates(self) -> None:
-        left = (1.0 - self.steps_done / self.steps) / (1.0 - self.settings.decay_from)
-        for name, optimiser in self.optimisers.items():
-            optimiser.param_groups[0]["lr"] = self.rates[name] * min(1.0, left)
 
     def _decode(self, latents: Tensor) -> Tensor:
         with _half():
@@ -240,12 +227,6 @@ class ConvTrainer:
         (gradient,) = torch.autograd.grad(self.critic(images).sum(), images, create_graph=True)
         # Of images scaled to -1 ... 1, as the critic and the literature take them.
         return gradient.square().sum((1, 2, 3)).mean() / 4.0
-
-    @torch.no_grad()
-    def _update_average(self) -> None:
-        keep = min(self.settings.averaging, self.steps_done / (self.steps_done + 20))
-        for kept, new in zip(self.average.parameters(), self.model.decoder.parameters(), strict=True):
-            kept.lerp_(new, 1.0 - keep)
 
 
 def _half() -> AbstractContextManager[object]:
